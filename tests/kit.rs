@@ -12,6 +12,10 @@
 //! | `DOCKER_HOST` | address of a Docker Engine to use for the tests that only start containers and read their logs |
 //! | `LOGATOR_TEST_OPENSEARCH` | a folder with an OpenSearch, for the tests that start, stop and break their own |
 //! | `LOGATOR_TEST_ELASTICSEARCH` | address of an Elasticsearch or OpenSearch to use for the tests that only store and read |
+//! | `LOGATOR_TEST_KAFKA_HOME` | a folder with a Kafka, for the tests that start, stop and break their own |
+//! | `LOGATOR_TEST_KAFKA` | address of a Kafka to use for the tests that only write and read (`HOST:PORT`) |
+//! | `LOGATOR_TEST_REGISTRY_HOME` | a folder with a schema registry |
+//! | `LOGATOR_TEST_REGISTRY` | address of a schema registry to use instead (`http://HOST:PORT/PATH`) |
 //! | `LOGATOR_TEST_SEED` | the seed of all random choices in `crash::` and `accounts::`; each test there prints its seed |
 //! | `LOGATOR_CRASHES` | how often each test of `crash::` breaks something |
 //! | `LOGATOR_ACCOUNTS` | how many rounds `accounts::` plays |
@@ -19,15 +23,19 @@
 //! | `LOGATOR_ACCOUNTS_BIN` | a folder with other builds of the programs, for `accounts::` |
 //! | `LOGATOR_SOAK` | how many seconds the soak lasts |
 //! | `LOGATOR_CRASH_TABLE` | a file to which each test of `crash::` and `accounts::` appends its row |
-//! | `LOGATOR_TEST_PYTHON` | a Python 3 that can `import zmq`, for the old peers |
+//! | `LOGATOR_TEST_PYTHON` | a Python 3 that can `import zmq` and `import fastavro` |
 
 // Some sets of features use only a part of this module.
 #![allow(dead_code)]
 
+pub mod avro;
 pub mod bulk_server;
 pub mod certificates;
 pub mod disk;
 pub mod docker;
+#[cfg(feature = "kafka")]
+pub mod kafka;
+pub mod kcat;
 pub mod logs;
 #[cfg(feature = "mongodb")]
 pub mod mongod;
@@ -40,9 +48,12 @@ pub mod opensearch;
 pub mod peer;
 pub mod process;
 pub mod proxy;
+#[cfg(feature = "kafka")]
+pub mod registry;
 pub mod shippers;
 pub mod systemd;
 pub mod table;
+pub mod web;
 pub mod workspace;
 
 use std::ffi::OsStr;

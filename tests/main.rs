@@ -24,6 +24,8 @@ mod grok;
 mod inputs;
 #[cfg(feature = "kafka")]
 mod kafka_sink;
+#[cfg(feature = "kafka")]
+mod kafka_source;
 mod keys;
 mod kit;
 #[cfg(feature = "mongodb")]

@@ -16,7 +16,7 @@ use crate::queue::shared::SharedQueue;
 use crate::source::api::{Opened, RunContext, Source};
 use crate::source::kind::Found;
 use crate::source::live::Live;
-use crate::source::receiver::{BatchReceiver, LongLine};
+use crate::source::receiver::{BadRecord, BatchReceiver, LongLine};
 use crate::source::settlement::Settlement;
 use crate::source::{OpenSource, Progress, ReadOptions, ReadOutcome, read_all};
 use crate::state::Memory;
@@ -69,6 +69,30 @@ impl BatchReceiver for QueueReceiver {
         }
         line.ticket.iter().for_each(|ticket| self.settle(*ticket, 1));
         Ok(())
+    }
+
+    fn bad_record(&self, record: BadRecord) -> Result<()> {
+        let BadRecord { context, offset, key, raw, length, hash, why, ticket } = record;
+        self.dead_letters.write(&[Letter {
+            id: key.id(context.origin.id, hash),
+            context: &context,
+            offset,
+            key,
+            reason: Reason::Undecodable,
+            detail: &why,
+            pattern: None,
+            explain: None,
+            raw: &raw,
+            length,
+            partial: false,
+        }])?;
+        self.queue.count_dead_letter(length + 1);
+        ticket.iter().for_each(|ticket| self.settle(*ticket, 1));
+        Ok(())
+    }
+
+    fn filter(&self, bytes: u64) {
+        self.queue.count_filtered(bytes);
     }
 
     fn settle(&self, ticket: Ticket, records: u64) {
@@ -128,9 +152,10 @@ impl OpenSources {
         read_open(self.sources, self.errors, options, receiver, &progress)
     }
 
-    /// Returns the names of the sources.
-    pub(super) fn names(&self) -> Vec<String> {
-        self.sources.iter().map(|open| open.source.name()).collect()
+    /// Returns the names of the sources whose records do not come again.
+    pub(super) fn names_of_passing(&self) -> Vec<String> {
+        let passing = self.sources.iter().filter(|open| !open.source.comes_again());
+        passing.map(|open| open.source.name()).collect()
     }
 }
 
@@ -152,12 +177,12 @@ fn read_open(
 pub(super) struct Reading {
     /// The number of bytes that are read until now, and the total number of bytes.
     pub(super) position: Arc<Progress>,
-    /// Whether all inputs are regular files. Then the thread ends soon after its queue.
-    ends: bool,
+    /// How long the thread may go on after its queue was closed.
+    notice: Duration,
     /// The names of the inputs that have an end.
     names: Vec<String>,
-    /// The sources without an end.
-    live: Vec<Arc<dyn Source>>,
+    /// The sources that count: those without an end, or with a farewell.
+    counted: Vec<Arc<dyn Source>>,
     /// The addresses at which it listens, with actual ports.
     pub(super) addresses: Vec<String>,
     /// A sentence on what is read, for a service manager.
@@ -200,11 +225,12 @@ impl Reading {
         let progress = Arc::clone(&position);
         let read = move || read_open(sources, errors, &options, &receiver, &progress);
         let reading = Reading::of(position, &all, end, read)?;
-        let live = all.into_iter().filter(|source| !source.has_end()).collect();
+        let counted = |source: &Arc<dyn Source>| !source.has_end() || !source.farewell().is_zero();
+        let counted = all.into_iter().filter(counted).collect();
         let status = Opened::status_of_all(&opened).unwrap_or(reading.status);
         let addresses = opened.iter().flat_map(|opened| opened.addresses.clone()).collect();
         let ready = opened.into_iter().filter_map(|opened| opened.ready).collect();
-        Ok(Reading { live, addresses, status, ready, ..reading })
+        Ok(Reading { counted, addresses, status, ready, ..reading })
     }
 
     /// Starts a thread that calls `read` and then `end`.
@@ -217,12 +243,14 @@ impl Reading {
         let (send, outcome) = channel();
         let with_end: Vec<_> = sources.iter().filter(|source| source.has_end()).collect();
         let ends = with_end.iter().all(|source| source.is_regular_file());
+        let farewell = sources.iter().map(|source| source.farewell()).max().unwrap_or_default();
+        let notice = farewell.max(if ends { NOTICE } else { NOTICE_OF_PIPES });
         let names = with_end.into_iter().map(|source| source.name()).collect();
         let reading = Reading {
             position,
-            ends,
+            notice,
             names,
-            live: Vec::new(),
+            counted: Vec::new(),
             addresses: Vec::new(),
             status: "lines are read".to_owned(),
             ready: Vec::new(),
@@ -250,16 +278,15 @@ impl Reading {
         }
     }
 
-    /// Returns the counts of the inputs without an end.
+    /// Returns the counts of the sources that count.
     pub(super) fn sources(&self) -> Vec<Row> {
-        self.live.iter().filter_map(|source| source.count()).collect()
+        self.counted.iter().filter_map(|source| source.count()).collect()
     }
 
     /// Returns the outcome of the reading. A reader that does not end in time, for example because it waits for a pipe, has not
     /// reached the end of its inputs.
     pub(super) fn outcome(&self) -> ReadOutcome {
-        let most = if self.ends { NOTICE } else { NOTICE_OF_PIPES };
-        self.outcome.recv_timeout(most).unwrap_or_else(|_| ReadOutcome {
+        self.outcome.recv_timeout(self.notice).unwrap_or_else(|_| ReadOutcome {
             stopped: self.names.iter().map(|name| StoppedInput { name: name.clone(), offset: None }).collect(),
             ..ReadOutcome::default()
         })

@@ -66,7 +66,7 @@ pub struct ReplayOptions {
 impl ReplayOptions {
     fn wants(&self, reason: Reason) -> bool {
         match &self.reasons[..] {
-            [] => reason != Reason::Poison,
+            [] => !matches!(reason, Reason::Poison | Reason::Undecodable),
             reasons => reasons.contains(&reason),
         }
     }

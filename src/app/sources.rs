@@ -2,13 +2,14 @@
 
 use super::pull::source as pull;
 use crate::source::kind::{Place, Registry, SourceKind};
-use crate::source::{docker, file, follow, stdin, syslog, wrapping};
+use crate::source::{docker, file, follow, kafka, stdin, syslog, wrapping};
 
 /// All kinds of sources. A name belongs to the first kind that claims it.
 pub const SOURCES: Registry = Registry(&[
     &syslog::KIND,
     &pull::KIND,
     &docker::KIND,
+    &kafka::KIND,
     #[cfg(feature = "contract-tests")]
     &crate::source::contract::KIND,
     &follow::KIND,
@@ -70,6 +71,9 @@ mod tests {
     fn a_kind_is_refused_where_it_may_not_stand_and_says_why() {
         for (name, place, words) in [
             ("syslog+udp://127.0.0.1:5514", Place::Whole, "this command needs inputs that have an end"),
+            ("kafka://b/t?group=g", Place::Whole, "topics of Kafka are read by logator run"),
+            ("kafka://b/t?group=g", Place::Push, "topics of Kafka are read by logator run"),
+            ("kafka://joe:secret@b/t", Place::Input, "kafka://joe:***@b/t: a topic is read as a member of a group"),
             ("docker:web", Place::Whole, "docker:web: logs of containers are read by logator run"),
             ("pull+ipc:///tmp/x", Place::Input, "logator-worker --from and logator-pull"),
             ("pull+ipc:///tmp/x", Place::Push, "logator-worker --from and logator-pull"),

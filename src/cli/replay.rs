@@ -31,7 +31,7 @@ pub struct ReplayArgs {
     pub store: StoreArgs,
     /// Replay only letters with this reason (repeatable)
     ///
-    /// By default, letters with any reason except poison are replayed. The other letters go to the --dead-letters file.
+    /// By default, letters with any reason except poison and undecodable are replayed. The other letters go to the --dead-letters file.
     #[arg(long = "reason", value_name = "REASON", id = "reason")]
     pub reasons: Vec<ReasonArg>,
     /// Longest line of a letter, in bytes
@@ -67,6 +67,8 @@ pub enum ReasonArg {
     Oversize,
     /// Workers were lost on the line
     Poison,
+    /// The record was not in the form that the input names
+    Undecodable,
 }
 
 impl ReasonArg {
@@ -79,6 +81,7 @@ impl ReasonArg {
             ReasonArg::Unmatched => Reason::Unmatched,
             ReasonArg::Oversize => Reason::Oversize,
             ReasonArg::Poison => Reason::Poison,
+            ReasonArg::Undecodable => Reason::Undecodable,
         }
     }
 }

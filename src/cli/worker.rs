@@ -151,8 +151,8 @@ impl WorkerArgs {
             }
             ([_, ..], _) => {
                 return Err(Error::usage(
-                    "--from: queues and pull+ endpoints do not go together: a queue has an end, and a peer that pushes has \
-                     none; start a worker for each",
+                    "--from: queues do not go together with pull+ endpoints or topics of Kafka, which this worker reads itself; \
+                     start a worker for each",
                 ));
             }
             ([], _) => {

@@ -57,6 +57,11 @@ impl Ids {
     }
 }
 
+/// Returns the number of record number `index` in a table of numbers.
+fn number_at(table: &[u8], index: usize) -> u64 {
+    u64::from_be_bytes(table.get(8 * index..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default())
+}
+
 /// The hand-out of a source that a batch belongs to. The parts of a batch that was split keep it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket {
@@ -113,6 +118,9 @@ pub struct Batch {
     pub framing: Framing,
     /// What the ids of the records are made from.
     pub ids: Ids,
+    /// A table with a big-endian `u64` for each record: its offset in its content, if that is no number of bytes. `offset` is
+    /// then that of the first record. Offsets may have gaps.
+    pub offsets: Option<Bytes>,
     /// The position of each record if the records are not consecutive. `context` and `offset` are then those of the first
     /// record.
     pub positions: Option<Arc<[Position]>>,
@@ -142,6 +150,7 @@ impl Batch {
             data,
             framing: Framing::Lines,
             ids: Ids::Offsets,
+            offsets: None,
             positions: None,
             partial: false,
             continues: false,
@@ -162,6 +171,11 @@ impl Batch {
     /// Returns the same batch with other ids. `ids` has an entry for each record.
     pub fn identified(self, ids: Ids) -> Batch {
         Batch { ids, ..self }
+    }
+
+    /// Returns the same batch, whose records have the offsets of this table.
+    pub fn numbered(self, offsets: Bytes) -> Batch {
+        Batch { offsets: Some(offsets), ..self }
     }
 
     /// Returns whether record number `index` is a part of a line.
@@ -206,14 +220,14 @@ impl Batch {
         {
             return Place { context, offset: *offset, key: *key, id: Some(*id) };
         }
-        let offset = self.offset + start as u64;
+        let offset = match &self.offsets {
+            Some(table) => number_at(table, index),
+            None => self.offset + start as u64,
+        };
         let (key, id) = match &self.ids {
             Ids::Offsets => (Key::Offset(offset), None),
             Ids::Times => (Key::Time { ns: 0, ordinal: 0 }, None),
-            Ids::Numbers(table) => {
-                let number = table.get(8 * index..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default();
-                (Key::Number(u64::from_be_bytes(number)), None)
-            }
+            Ids::Numbers(table) => (Key::Number(number_at(table, index)), None),
             Ids::Given(table) => {
                 let at = RecordId::BYTES * index;
                 let id = table.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default();
@@ -240,6 +254,7 @@ impl Batch {
             data,
             framing,
             ids: self.ids.part(index, records as usize),
+            offsets: self.offsets.as_ref().map(|table| table.slice(8 * index..8 * until)),
             positions: self.positions.as_ref().and_then(|positions| positions.get(index..until)).map(Arc::from),
             partial: self.partial && until == self.records as usize,
             continues: self.continues && until == self.records as usize,
@@ -324,7 +339,7 @@ mod tests {
 
     #[test]
     fn parts_keep_the_records_with_their_places_and_are_cut_only_where_they_may_be() {
-        let mut rest = batch(&[("a\n b\n", false), ("c\n", true), ("d\n", false), ("e\n\n", false)]);
+        let rest = batch(&[("a\n b\n", false), ("c\n", true), ("d\n", false), ("e\n\n", false)]);
         let whole = shown(&rest);
         let texts: Vec<&str> = whole.iter().map(|(text, ..)| text.as_str()).collect();
         assert_eq!(texts, ["a\n b", "c", "d", "e\n"]);
@@ -332,14 +347,29 @@ mod tests {
         assert_eq!(numbers, [0, 10, 20, 30].map(Key::Number));
         let offsets: Vec<u64> = whole.iter().map(|(_, offset, _)| *offset).collect();
         assert_eq!(offsets, [100, 105, 107, 109]);
+        assert_eq!(parts(rest).iter().map(|part| part.records).collect::<Vec<_>>(), [2, 1, 1]);
+    }
+
+    #[test]
+    fn records_keep_the_offsets_of_a_table() {
+        let lines = batch(&[("a\n", false), ("c\n", true), ("d\n", false)]);
+        let Ids::Numbers(table) = lines.ids.clone() else { panic!("the ids are numbers") };
+        let lines = lines.numbered(table);
+        assert_eq!(shown(&lines).iter().map(|(_, offset, _)| *offset).collect::<Vec<_>>(), [0, 10, 20]);
+        assert_eq!(parts(lines).iter().map(|part| part.offset).collect::<Vec<_>>(), [0, 20]);
+    }
+
+    /// Splits a batch into its smallest parts, which hold the same records.
+    fn parts(mut rest: Batch) -> Vec<Batch> {
+        let whole = shown(&rest);
         let mut parts = Vec::new();
         while let Some(first) = rest.split_first() {
             parts.push(first);
         }
         assert!(rest.is_single());
         parts.push(rest);
-        assert_eq!(parts.iter().map(|part| part.records).collect::<Vec<_>>(), [2, 1, 1]);
         assert_eq!(parts.iter().flat_map(shown).collect::<Vec<_>>(), whole);
+        parts
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod background;
 pub mod backoff;
 pub mod batch;
 pub mod calendar;
+pub mod caught;
 pub mod context;
 pub(crate) mod disk;
 pub mod envelope;

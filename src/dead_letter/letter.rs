@@ -31,6 +31,8 @@ pub enum Reason {
     Oversize,
     /// Workers died or never answered while they had the line, several times.
     Poison,
+    /// Its source cannot turn the record into a line, because its bytes are not in the form that the user named.
+    Undecodable,
 }
 
 /// A letter to be written.

@@ -11,7 +11,7 @@ use crate::core::batch::Batch;
 use crate::core::error::Result;
 use crate::core::offered::Offered;
 use crate::core::stop::Waker;
-use crate::observe::counters::Snapshot;
+use crate::observe::counters::{BYTES, READ, Snapshot, Tally};
 use crate::observe::details::Seldom;
 
 static HANDED_OUT: Seldom = Seldom::new();
@@ -162,6 +162,14 @@ impl SharedQueue {
     /// Counts a line that the reader wrote to the dead letters itself.
     pub fn count_dead_letter(&self, bytes: u64) {
         self.lock().queue.count_dead_letter(bytes);
+    }
+
+    /// Counts a record that the reader left out itself. `bytes` is its length with its line end.
+    pub fn count_filtered(&self, bytes: u64) {
+        let counts = &mut self.lock().queue.counts;
+        counts.add(&READ, 1);
+        counts.add(&BYTES, bytes);
+        counts.add_tally(Tally { filtered: 1, ..Tally::default() });
     }
 
     /// Ends the input: no `offer` follows.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use super::block_pool::BlockPool;
 use super::options::ReadOptions;
@@ -53,7 +54,18 @@ pub trait Source: Send + Sync {
     /// Closes what [`open`](Source::open) has opened. It is called once, after the run or in place of it.
     fn close(&self) {}
 
-    /// The counts of a source without an end.
+    /// The time that the source needs after the queue was closed, to say elsewhere what is settled. A request to stop lets such a
+    /// source finish first, also if it has an end.
+    fn farewell(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Whether records that are not settled come again in a later run.
+    fn comes_again(&self) -> bool {
+        true
+    }
+
+    /// The counts of a source without an end, or with a farewell.
     fn count(&self) -> Option<Row> {
         None
     }

@@ -1,7 +1,7 @@
 //! Sources: everything between the names of inputs and batches of lines.
 //!
 //! - `api` is the interface of a source, and `kind` that of a kind of source. `read_all` reads several sources at the same time.
-//! - `file`, `stdin`, `follow`, `syslog` and `docker` are the kinds of this module.
+//! - `file`, `stdin`, `follow`, `syslog`, `docker` and `kafka` are the kinds of this module.
 //! - `decompress` and `gzip` detect compressions by the first bytes and decompress contents.
 //! - `journald_export` converts systemd's journal to lines.
 //! - `reading` reads one file or pipe; `reader` and `cutter` cut contents into batches, which they put into an `outlet`; `joiner`
@@ -29,6 +29,7 @@ pub mod heading;
 pub mod joiner;
 pub mod joint;
 mod journald_export;
+pub mod kafka;
 pub mod kind;
 mod kubernetes;
 pub mod live;

@@ -12,7 +12,7 @@ use crate::core::error::{Error, Result};
 pub struct OpenSource {
     /// The source.
     pub source: Arc<dyn Source>,
-    /// Counts a source without an end as a reader from the moment it is open.
+    /// Counts a source without an end, or with a farewell, as a reader from the moment it is open.
     entered: Option<ReaderGuard>,
 }
 
@@ -23,7 +23,8 @@ impl OpenSource {
     /// The source cannot be used.
     pub fn open(mut source: Box<dyn Source>, options: &ReadOptions) -> Result<(OpenSource, Opened)> {
         let opened = source.open(options)?;
-        let entered = options.live.as_ref().filter(|_| !source.has_end()).map(|live| live.enter());
+        let is_live = !source.has_end() || !source.farewell().is_zero();
+        let entered = options.live.as_ref().filter(|_| is_live).map(|live| live.enter());
         Ok((OpenSource { source: source.into(), entered }, opened))
     }
 

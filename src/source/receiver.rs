@@ -8,7 +8,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::core::batch::{BLOCK_BYTES, Batch, Ticket};
 use crate::core::context::Context;
-use crate::core::error::Result;
+use crate::core::error::{Error, Result};
 use crate::core::lines::without_carriage_return;
 use crate::core::offered::Offered;
 use crate::core::record::{self, Key};
@@ -86,6 +86,27 @@ impl LongLine {
     }
 }
 
+/// A record that its source cannot turn into a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRecord {
+    /// What is in force at the record.
+    pub context: Context,
+    /// The offset of the record in its content.
+    pub offset: u64,
+    /// The value from which the id of the record is made.
+    pub key: Key,
+    /// The bytes as they came, or their beginning.
+    pub raw: Vec<u8>,
+    /// The number of bytes that came.
+    pub length: u64,
+    /// XXH3-64 of all bytes that came.
+    pub hash: u64,
+    /// Why it is no line.
+    pub why: String,
+    /// The hand-out that the record is the only one of.
+    pub ticket: Option<Ticket>,
+}
+
 /// The code that takes the batches of a source.
 pub trait BatchReceiver: Sync {
     /// Takes a batch, if there is room for it. The answer comes at once.
@@ -122,6 +143,17 @@ pub trait BatchReceiver: Sync {
     /// # Errors
     /// Fails when the line cannot be set aside durably.
     fn long_line(&self, line: LongLine) -> Result<()>;
+
+    /// Takes a record that its source cannot turn into a line.
+    ///
+    /// # Errors
+    /// Fails when the record cannot be set aside durably.
+    fn bad_record(&self, record: BadRecord) -> Result<()> {
+        Err(Error::internal(format!("{}: nothing takes a record that is no line", record.context.origin.name)))
+    }
+
+    /// Counts a record that its source leaves out, because it holds nothing. `bytes` is its length with its line end.
+    fn filter(&self, _bytes: u64) {}
 
     /// Learns that records of a hand-out are settled that were never offered, because an earlier run settled them.
     fn settle(&self, _ticket: Ticket, _records: u64) {}

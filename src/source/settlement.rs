@@ -205,6 +205,18 @@ impl Streams {
     }
 }
 
+impl Streams {
+    /// Takes back records of a hand-out that the queue never took. The stream is never settled beyond them.
+    pub fn take_back(&self, ticket: Ticket, records: u64) {
+        self.lock().acks.take_back(ticket.stream, ticket.sequence, records);
+    }
+
+    /// Returns how far a stream is settled.
+    pub fn drained(&self, stream: u32) -> Drained {
+        self.lock().acks.drained(stream)
+    }
+}
+
 impl std::fmt::Debug for Streams {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Streams").field("name", &self.name).finish_non_exhaustive()

@@ -69,7 +69,7 @@ pub fn nginx_server_conf(place: &Workspace, server: &str) -> PathBuf {
         .map(|name| format!("{name}_temp_path {};\n", place.path(name).display()))
         .concat();
     let conf = format!(
-        "daemon off;\nmaster_process off;\npid {};\nerror_log {};\nevents {{}}\nhttp {{\n{temporary}\n\
+        "daemon off;\nmaster_process off;\npid {};\nerror_log {};\nevents {{ worker_connections 4096; }}\nhttp {{\n{temporary}\n\
          keepalive_requests 100000;\nserver {{\n{server}\n}}\n}}\n",
         place.path("pid").display(),
         place.path("error.log").display(),

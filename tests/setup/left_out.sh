@@ -99,6 +99,9 @@ if [[ -n ${LOGATOR_TEST_ELASTICSEARCH:-} && -z ${LOGATOR_TEST_OPENSEARCH:-} ]]; 
     leave_out "an OpenSearch of its own" \
         "LOGATOR_TEST_ELASTICSEARCH is there to store into alone; set LOGATOR_TEST_OPENSEARCH too"
 fi
+if [[ -n ${LOGATOR_TEST_KAFKA:-} && -z ${LOGATOR_TEST_KAFKA_HOME:-} ]]; then
+    leave_out "a Kafka of its own" "LOGATOR_TEST_KAFKA is there to write and read alone; set LOGATOR_TEST_KAFKA_HOME too"
+fi
 if [[ -n ${DOCKER_HOST:-} ]]; then
     why="DOCKER_HOST is there to start containers in alone; without it, root has an Engine for each test"
 else

@@ -13,6 +13,12 @@ needs_mongod() { [[ -z ${LOGATOR_TEST_MONGODB:-} && -z ${LOGATOR_TEST_MONGOD:-} 
 # Whether an OpenSearch has to be downloaded.
 needs_opensearch() { [[ -z ${LOGATOR_TEST_ELASTICSEARCH:-} && -z ${LOGATOR_TEST_OPENSEARCH:-} ]]; }
 
+# Whether a Kafka has to be downloaded.
+needs_kafka() { [[ -z ${LOGATOR_TEST_KAFKA:-} && -z ${LOGATOR_TEST_KAFKA_HOME:-} ]]; }
+
+# Whether a schema registry has to be downloaded.
+needs_registry() { [[ -z ${LOGATOR_TEST_REGISTRY:-} && -z ${LOGATOR_TEST_REGISTRY_HOME:-} ]]; }
+
 say "looking at what is here"
 command -v cargo >/dev/null || fail "cargo is missing: install Rust first (https://rustup.rs)"
 command -v cc >/dev/null || need gcc "links every Rust program, compiles SQLite and PCRE2"
@@ -32,17 +38,22 @@ if ! command -v python3 >/dev/null; then
 fi
 # On Debian, `python3 -m venv` can be installed without ensurepip, and then it makes folders without pip.
 if [[ -n $python_lacks ]] || ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
-    need python3-venv "a private place for pyzmq, and pip"
+    need python3-venv "a private place for pyzmq and fastavro, and pip"
 fi
 if needs_mongod && ! ldconfig -p 2>/dev/null | grep -q 'libcurl\.so\.4 ' && ! ls /usr/lib/*/libcurl.so.4 >/dev/null 2>&1; then
     need libcurl4 "the MongoDB of the tests is linked to it"
 fi
-if needs_opensearch; then
-    command -v mvn >/dev/null || need maven "downloads the OpenSearch of the tests"
+if needs_opensearch || needs_kafka || needs_registry; then
+    command -v mvn >/dev/null || need maven "downloads the OpenSearch, the Kafka and the schema registry of the tests"
 fi
 if needs_opensearch || [[ -n ${LOGATOR_TEST_OPENSEARCH:-} ]]; then
     command -v javac >/dev/null || need default-jdk-headless "runs the OpenSearch of the tests, and compiles its start"
+elif needs_kafka || needs_registry || [[ -n ${LOGATOR_TEST_KAFKA_HOME:-}${LOGATOR_TEST_REGISTRY_HOME:-} ]]; then
+    command -v java >/dev/null || need default-jre-headless "runs the Kafka and the schema registry of the tests"
 fi
+# These two are installed and not unpacked: they are plain clients without a service, and apt-get knows their libraries.
+command -v kcat >/dev/null || need kcat "a Kafka client that is independent of this project, beside the Kafka source and sink"
+command -v curl >/dev/null || need curl "times requests beside logator-probe"
 
 if ((${#packages[@]})); then
     command -v apt-get >/dev/null || fail "please install: ${packages[*]} (this is no Debian, so apt-get cannot do it)"

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use self::farewell::Farewell;
 use self::source::PullSource;
-use super::account::say_errors;
+use super::account::{queue_with, say_errors};
 use super::local::work_through;
 use super::messages::{say_on, waits};
 use super::options::{SourceOptions, WorkOptions};
@@ -141,7 +141,7 @@ pub fn receive(from: &SourceOptions, max_memory: usize, work: &WorkOptions, cons
     store_all(found, (from.read.size.max_line, max_memory), work, console)
 }
 
-/// Parses and stores the records of the sources `found`. These sources cannot give a record a second time.
+/// Parses and stores the records of the sources `found`.
 fn store_all(
     found: Found,
     (max_line, max_memory): (usize, usize),
@@ -151,15 +151,16 @@ fn store_all(
     let formats = work.formats(&console)?;
     let live = Live::new(Stop::new()?);
     let (size, limits) = bounds(max_memory, max_line, work.workers.most);
-    let read = ReadOptions { size, live: Some(live.clone()), say: say_on(&console), ..ReadOptions::default() };
+    let (queue, settlement) = queue_with(None, SharedQueue::new(limits, None)?);
+    let read =
+        ReadOptions { size, settlement, live: Some(live.clone()), say: say_on(&console), ..ReadOptions::default() };
     let sources = OpenSources::open(found, &read)?;
-    let (name, said) = (sources.names().join(" "), console.clone());
-    let queue = Arc::new(SharedQueue::new(limits, None)?);
+    let (name, said) = (sources.names_of_passing().join(" "), console.clone());
     let mut receipt = work_through(work, formats, console, queue, None, &live, move |queue, dead_letters| {
         Reading::start(sources, read, queue, dead_letters, None)
     })?;
-    if receipt.left > 0 {
-        // The inputs of other jobs can be read again. Pulled lines cannot.
+    if receipt.left > 0 && !name.is_empty() {
+        // Other inputs can be read again. Pulled lines cannot.
         let error = Error::input(format!(
             "{name}: {} lines that were received are lost: they were not stored when the work ended, and nobody sends them again",
             receipt.left

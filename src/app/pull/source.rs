@@ -94,6 +94,10 @@ impl Source for PullSource {
         Ok(opened)
     }
 
+    fn comes_again(&self) -> bool {
+        false
+    }
+
     fn run(&self, context: &RunContext) -> ReadOutcome {
         let puller = self.puller.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (Some(puller), Some(live)) = (puller, &context.options.live) else {

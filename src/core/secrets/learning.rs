@@ -9,7 +9,7 @@ use super::known::KnownSecrets;
 use super::reference::without_references;
 use super::schemes::{has_no_secret, is_address, is_file, is_public_option};
 use crate::core::stderr::{self, Keep};
-use crate::core::{percent, printable};
+use crate::core::{caught, percent, printable};
 
 /// The names of our programs. They are never secret.
 const PROGRAMS: &str = "logator logator-queue logator-worker logator-push logator-pull";
@@ -41,6 +41,9 @@ pub fn learn_process() {
         learn_plain(&word.to_string_lossy());
     }
     std::panic::set_hook(Box::new(|panic| {
+        if caught::is_caught() {
+            return;
+        }
         let thread = std::thread::current();
         let text = format!("thread {} panicked: {panic}", thread.name().unwrap_or("without a name"));
         stderr::write_line(&printable::line(&hide(&text)), Keep::Always);

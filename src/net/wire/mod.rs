@@ -156,6 +156,7 @@ mod tag {
     pub const TIME: u8 = 0x06;
     pub const HEADER: u8 = 0x07;
     pub const FIELDS: u8 = 0x08;
+    pub const OFFSETS: u8 = 0x09;
     pub const QUEUE: u8 = 0x20;
     pub const ENVELOPE: u8 = 0x80;
     pub const RULE: u8 = 0x81;
@@ -356,6 +357,9 @@ fn put_batch(out: &mut Output, batch: &Batch) {
     if let Ids::Numbers(table) | Ids::Given(table) = &batch.ids {
         out.field(tag::IDS, table);
     }
+    if let Some(table) = &batch.offsets {
+        out.field(tag::OFFSETS, table);
+    }
     if let Framing::Lengths(table) = &batch.framing {
         out.field(tag::LENGTHS, table);
     }
@@ -379,7 +383,7 @@ fn batch(mut input: Input<'_>, data: Option<Bytes>, other: OtherField<'_>) -> Re
     let mut origin = Origin::new(input.u64()?, "");
     let (offset, records) = (input.u64()?, input.u32()?);
     let (mut time_ms, mut header, mut partial, mut continues) = (0, None, false, false);
-    let (mut table, mut framing) = (Bytes::new(), Framing::Lines);
+    let (mut table, mut offsets, mut framing) = (Bytes::new(), None, Framing::Lines);
     input.fields(|tag, value| {
         let one = || number::<1>(value).map(|[code]| code);
         match tag {
@@ -405,6 +409,7 @@ fn batch(mut input: Input<'_>, data: Option<Bytes>, other: OtherField<'_>) -> Re
                 let unknown = |code| Malformed(format!("no id rule has the number {code:#04x}"));
                 origin.rule = IdRule::of_code(one()?).ok_or_else(|| unknown(value[0]))?;
             }
+            tag::OFFSETS => offsets = Some(Bytes::copy_from_slice(value)),
             tag::IDS => table = Bytes::copy_from_slice(value),
             tag::LENGTHS => framing = Framing::Lengths(Bytes::copy_from_slice(value)),
             tag::PARTIAL => partial = true,
@@ -427,7 +432,10 @@ fn batch(mut input: Input<'_>, data: Option<Bytes>, other: OtherField<'_>) -> Re
     if !ids.fits(counted) {
         return Err(Malformed("the table of ids does not fit the number of records".into()));
     }
+    if offsets.as_ref().is_some_and(|table: &Bytes| table.len() != 8 * counted) {
+        return Err(Malformed("the table of offsets does not fit the number of records".into()));
+    }
     let context = Context { origin: Arc::new(origin), header, time_ms };
     let batch = Batch::of(context, offset, records, data).framed(framing).identified(ids).with_partial(partial);
-    Ok(Batch { continues, ..batch })
+    Ok(Batch { continues, offsets, ..batch })
 }

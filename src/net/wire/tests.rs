@@ -130,13 +130,14 @@ fn every_op_and_every_field_has_the_bytes_that_the_document_s_tables_give_it() {
     let batch = Batch::of(context, 8, 1, Bytes::from_static(b"a\nb"))
         .framed(Framing::Lengths(Bytes::from_static(&[0x80, 0, 0, 3])))
         .identified(Ids::Numbers(Bytes::from_static(&[0, 0, 0, 0, 0, 0, 0, 5])))
+        .numbered(Bytes::from_static(&[0, 0, 0, 0, 0, 0, 0, 8]))
         .with_partial(true);
     let batch = Batch { continues: true, ..batch };
     let reply = Reply { answer: Answer::Batch { lease: 1, ttr: Duration::from_millis(2), batch }, queue: None };
     let bytes = unhex(
         "81 0000000000000001 00000002 0000000000000009 0000000000000008 00000001
          01 00000001 6e 02 00000001 70 03 00000001 68 04 00000001 63 05 00000001 65 08 00000007 7b2261223a317d 06 00000008 ffffffffffffffff
-         07 00000001 23 80 00000001 02 81 00000001 01 82 00000008 0000000000000005 83 00000004 80000003 84 00000000
+         07 00000001 23 80 00000001 02 81 00000001 01 82 00000008 0000000000000005 09 00000008 0000000000000008 83 00000004 80000003 84 00000000
          85 00000000",
     );
     assert_eq!(reply.encode(), bytes);
@@ -195,8 +196,8 @@ fn context() -> impl Strategy<Value = Context> {
 /// Batches of every framing and every rule.
 fn batch() -> impl Strategy<Value = Batch> {
     let records = prop::collection::vec((prop::collection::vec(any::<u8>(), 0..9), any::<bool>()), 1..8);
-    (context(), records, any::<[u8; 22]>(), any::<(u64, bool, bool)>()).prop_map(
-        |(context, records, seed, (offset, partial, framed))| {
+    (context(), records, any::<[u8; 22]>(), any::<(u64, bool, bool, bool)>()).prop_map(
+        |(context, records, seed, (offset, partial, framed, numbered))| {
             let mut data = Vec::new();
             let mut lengths = Vec::new();
             for (record, together) in &records {
@@ -216,7 +217,7 @@ fn batch() -> impl Strategy<Value = Batch> {
             };
             let batch = Batch::of(context, offset, count as u32, data.into());
             let batch = batch.framed(framing).identified(ids).with_partial(partial);
-            Batch { continues: partial && framed, ..batch }
+            Batch { continues: partial && framed, offsets: numbered.then(|| table(8)), ..batch }
         },
     )
 }
@@ -362,6 +363,7 @@ fn a_count_or_a_length_that_does_not_fit_its_frame_is_refused() {
         ("08 00000002 5b5d", "JSON object"),
         ("80 00000000", "needed"),
         ("81 00000001 04", "id rule"),
+        ("09 00000001 01", "table of offsets"),
         ("81 00000001 01", "table of ids"),
         ("81 00000001 01 82 00000008 0000000000000001", "table of ids"),
         ("81 00000001 03 82 00000010 00000000000000010000000000000001", "table of ids"),
