@@ -26,6 +26,7 @@ mod inputs;
 mod kafka_sink;
 mod keys;
 mod kit;
+mod lines;
 #[cfg(feature = "mongodb")]
 mod mongodb;
 mod packages;

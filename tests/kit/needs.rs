@@ -16,6 +16,7 @@ const KNOWN: &[&str] = &[
     "a dockerd of its own",
     "a mongod of its own",
     "a systemd of its own",
+    "ansible",
     "cargo-deb",
     "fish",
     "kubernetes-validate",
