@@ -37,10 +37,10 @@ pub mod docker;
 pub mod kafka;
 pub mod kcat;
 pub mod logs;
-#[cfg(feature = "mongodb")]
-pub mod mongod;
 #[cfg(feature = "kafka")]
 pub mod mock_kafka;
+#[cfg(feature = "mongodb")]
+pub mod mongod;
 pub mod needs;
 pub mod noise;
 #[cfg(feature = "elasticsearch")]

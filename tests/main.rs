@@ -28,6 +28,7 @@ mod kafka_sink;
 mod kafka_source;
 mod keys;
 mod kit;
+mod lines;
 #[cfg(feature = "mongodb")]
 mod mongodb;
 mod packages;

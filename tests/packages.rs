@@ -1,6 +1,7 @@
 //! Everything that is installed: the Debian package and its life, units under a real systemd, man pages, completions, the
 //! configuration file, and the recipes with their programs.
 
+mod ansible;
 #[path = "../examples/assets.rs"]
 mod assets;
 mod compose;

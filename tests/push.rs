@@ -7,5 +7,7 @@ mod held;
 mod keys;
 mod python;
 mod sources;
+#[cfg(feature = "kafka")]
+mod topic;
 
 pub use self::flow::stop_after;

@@ -100,6 +100,8 @@ pub struct WorkOptions {
     pub unmatched: Unmatched,
     /// The sinks. Each document goes to each sink.
     pub sinks: Vec<SinkSpec>,
+    /// Whether the sinks get records as they were read, and not documents. Nothing is parsed then.
+    pub as_read: bool,
     /// The options of the kinds of sinks.
     pub sink_options: OptionValues,
     /// The file of dead letters.
@@ -136,7 +138,8 @@ impl WorkOptions {
         let memory = self.storing().bytes;
         let options = self.sink_options.clone();
         let with = Opening { waits, formats: formats.given(), fields: None, options, memory };
-        self.sinks.iter().map(|spec| spec.open(&with)).collect()
+        let open = |spec: &SinkSpec| if self.as_read { spec.open_for_records(&with) } else { spec.open(&with) };
+        self.sinks.iter().map(open).collect()
     }
 }
 

@@ -23,7 +23,7 @@ use crate::state::Memory;
 use crate::state::store::Store;
 
 /// Puts batches into a queue, and writes lines that are too long to the dead letters.
-struct QueueReceiver {
+pub(super) struct QueueReceiver {
     queue: Arc<SharedQueue>,
     dead_letters: Arc<DeadLetters>,
     max_line: usize,
@@ -201,6 +201,18 @@ impl Reading {
         dead_letters: Arc<DeadLetters>,
         state: Option<Arc<Store>>,
     ) -> Result<Reading> {
+        Reading::through(sources, options, queue, dead_letters, state, |receiver| receiver)
+    }
+
+    /// Starts a thread that reads `sources` into what `through` makes of the receiver of `queue`.
+    pub(super) fn through<R: BatchReceiver + Send + 'static>(
+        sources: OpenSources,
+        options: ReadOptions,
+        queue: Arc<SharedQueue>,
+        dead_letters: Arc<DeadLetters>,
+        state: Option<Arc<Store>>,
+        through: impl FnOnce(QueueReceiver) -> R,
+    ) -> Result<Reading> {
         let options = ReadOptions { memory: state.clone().map(|state| state as Arc<dyn Memory>), ..options };
         let receiver = QueueReceiver {
             queue: Arc::clone(&queue),
@@ -209,7 +221,7 @@ impl Reading {
             state,
             settlement: Arc::clone(&options.settlement),
         };
-        Reading::into(sources, options, receiver, move || queue.end_input())
+        Reading::into(sources, options, through(receiver), move || queue.end_input())
     }
 
     /// Starts a thread that reads `sources` into `receiver` and then calls `end`.

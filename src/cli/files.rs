@@ -166,6 +166,15 @@ impl Collected {
         self.keys(&worker.keys.curve_key, &None, &worker.keys.queue_key);
     }
 
+    /// Adds the files that the address of a topic names.
+    fn topic(&mut self, topic: &SinkSpec) {
+        for file in topic.files() {
+            if let SinkFile::Read(file) = file {
+                self.files.reads("secret of Kafka", Self::given("--connect kafka:// with", &file), &file);
+            }
+        }
+    }
+
     /// Checks the files before any of them is read or created.
     ///
     /// # Errors
@@ -308,12 +317,19 @@ impl PushArgs {
     /// Returns the files of the job.
     ///
     /// # Errors
-    /// Two files that are the same, or a file that cannot be created.
+    /// Two files that are the same, a file that cannot be created, or a wrong address of a topic.
     pub fn files(&self) -> Result<Arc<JobFiles>> {
         let mut collected = Collected { documents: self.confirm.is_some(), ..Collected::default() };
         collected.data(&self.sources);
         collected.report(&self.report);
         collected.socket(&self.socket);
+        if let Some(topic) = self.topic()? {
+            collected.topic(&topic);
+            collected.dead_letters(&self.dead_letters.dead_letters);
+            if let Some(path) = &self.state {
+                collected.files.directory("state directory", Collected::given("--state", path), path);
+            }
+        }
         collected.checked()
     }
 }

@@ -65,9 +65,11 @@ const JOB_EXIT_CODES: &str = "  0  Every line is accounted for, and no line is a
   3  The work is not finished. Unacknowledged lines can be read again.
      There is no message if the reader of standard output has ended, as head does.";
 
-const NO_ACKNOWLEDGEMENTS: &str = "\
+const PUSH_NOTES: &str = "\
 PUSH and PULL sockets have no acknowledgements, so lines can be lost
-(doc/push-pull.md). For delivery without loss, use logator-queue.";
+(doc/push-pull.md). For delivery without loss, use logator-queue, or a topic of
+Kafka, which confirms each message. Options of sockets are refused with a topic,
+and those of a topic with sockets.";
 
 /// The footer of the program or command with this name.
 fn footer(name: &str) -> Footer {
@@ -193,10 +195,15 @@ Standard output also gets the public key.",
                     "logator-push --connect tcp://logs.example:7800 --curve-key push.key --queue-key pull.key.pub\n\
                      --confirm=delivered",
                 ),
+                (
+                    "Send files to a topic of Kafka, and remember in the directory st what is there.",
+                    "logator-push nginx /var/log/nginx --follow --state st --connect kafka://kafka1/lines",
+                ),
             ],
-            notes: NO_ACKNOWLEDGEMENTS,
+            notes: PUSH_NOTES,
             exit_codes: "  0  Every line is sent.
-  1  Some lines were too long, or were dropped because of --on-full drop.
+  1  Some lines were too long, or a topic does not take them, or they were
+     dropped because of --on-full drop.
   2  An option or the configuration is wrong.
   3  Some lines could not be sent.",
             ..job

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::keys::{QueueKeyArgs, WorkerKeyArgs};
-use super::values;
+use super::values::{self, PeerArg};
 use crate::core::error::{Error, Result};
 use crate::core::quantity;
 use crate::net::endpoint::Endpoint;
@@ -15,8 +15,8 @@ use crate::net::socket::{HIGH_WATER, SocketOptions};
 #[derive(Args, Debug)]
 pub struct SocketArgs {
     /// Peer to connect to (repeatable): ipc://PATH or tcp://HOST:PORT
-    #[arg(long, value_name = "ENDPOINT", value_parser = values::push_endpoint)]
-    pub connect: Vec<Endpoint>,
+    #[arg(long, value_name = "ENDPOINT", value_parser = values::peer)]
+    pub connect: Vec<PeerArg>,
     /// Endpoint at which to listen for peers (repeatable): ipc://PATH or tcp://HOST:PORT
     #[arg(long, value_name = "ENDPOINT", value_parser = values::push_endpoint)]
     pub bind: Vec<Endpoint>,
@@ -44,12 +44,28 @@ pub struct SocketArgs {
 }
 
 impl SocketArgs {
+    /// Returns the name and the reason of an option that has no meaning for a topic of Kafka.
+    pub(super) fn foreign_to_topics(&self) -> Option<(&'static str, &'static str)> {
+        const KEYS: &str = "the address of Kafka has the login and the settings of TLS";
+        [
+            (!self.bind.is_empty(), "--bind", "kafka:// is only connected to"),
+            (self.curve_key.is_some(), "--curve-key", KEYS),
+            (!self.queue_key.is_empty(), "--queue-key", KEYS),
+            (self.authorized_keys.is_some(), "--authorized-keys", KEYS),
+            (self.insecure, "--insecure", KEYS),
+            (self.hwm != HIGH_WATER, "--hwm", "that is for ZeroMQ; --max-memory bounds what waits for Kafka"),
+        ]
+        .into_iter()
+        .find_map(|(given, name, why)| given.then_some((name, why)))
+    }
+
     /// Returns the options of the socket.
     ///
     /// # Errors
     /// An endpoint that other machines can reach without keys, a wrong key, or no endpoint.
     pub fn options(&self) -> Result<SocketOptions> {
         let SocketArgs { connect, bind, hwm, curve_key, queue_key, authorized_keys, insecure } = self;
+        let connect = &connect.iter().map(PeerArg::endpoint).collect::<Result<Vec<_>>>()?;
         if connect.is_empty() && bind.is_empty() {
             return Err(Error::usage(
                 "--connect ENDPOINT or --bind ENDPOINT is missing: ipc://PATH or tcp://HOST:PORT",

@@ -1,9 +1,12 @@
 //! Values that several programs take: endpoints, sinks, the source of a worker's lines, envelopes.
 
+use std::fmt;
+
 use clap::ValueEnum;
 
 use crate::app::SOURCES;
-use crate::core::error::Result;
+use crate::core::error::{Error, Result};
+use crate::core::secrets::masked;
 use crate::envelope::Envelope;
 use crate::net::endpoint::Endpoint;
 use crate::sink::SinkSpec;
@@ -14,12 +17,60 @@ pub(super) fn endpoint(text: &str) -> Result<Endpoint, String> {
     Endpoint::parse(text).map_err(|error| error.to_string())
 }
 
-/// Parses an endpoint of push or pull.
+/// Parses an endpoint at which push or pull listens.
 pub(super) fn push_endpoint(text: &str) -> Result<Endpoint, String> {
-    if text.starts_with("kafka://") {
-        return Err("this version does not speak to Kafka: an endpoint is ipc://PATH or tcp://HOST:PORT".to_owned());
+    if is_topic(text) {
+        return Err("kafka:// is only connected to: logator-push --connect kafka://BROKERS/TOPIC".to_owned());
     }
     endpoint(text)
+}
+
+/// A peer of push or pull to connect to.
+#[derive(Clone)]
+pub enum PeerArg {
+    /// A socket of ZeroMQ.
+    Socket(Endpoint),
+    /// The address of a topic of Kafka, as the user wrote it.
+    Topic(String),
+}
+
+impl fmt::Debug for PeerArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PeerArg::Socket(endpoint) => endpoint.fmt(f),
+            // It may hold a password.
+            PeerArg::Topic(text) => f.write_str(&masked(text)),
+        }
+    }
+}
+
+impl PeerArg {
+    /// Returns the endpoint of ZeroMQ.
+    ///
+    /// # Errors
+    /// A usage error for a topic.
+    pub(super) fn endpoint(&self) -> Result<Endpoint> {
+        match self {
+            PeerArg::Socket(endpoint) => Ok(endpoint.clone()),
+            PeerArg::Topic(text) => Err(Error::usage(format!(
+                "{}: an endpoint is ipc://PATH or tcp://HOST:PORT; logator-push --connect writes to a topic, and \
+                 logator-worker --from reads one",
+                masked(text)
+            ))),
+        }
+    }
+}
+
+fn is_topic(text: &str) -> bool {
+    text.starts_with("kafka://")
+}
+
+/// Parses a peer of push or pull to connect to.
+pub(super) fn peer(text: &str) -> Result<PeerArg, String> {
+    match is_topic(text) {
+        true => Ok(PeerArg::Topic(text.to_owned())),
+        false => endpoint(text).map(PeerArg::Socket),
+    }
 }
 
 /// Parses the address of a sink.

@@ -68,6 +68,23 @@ impl SinkSpec {
     pub fn open(&self, with: &Opening<'_>) -> Result<AnySink> {
         registry::open(&*self.address, with)
     }
+
+    /// Opens the sink for records as they were read.
+    ///
+    /// # Errors
+    /// A usage error if the sink takes only documents, and the errors of [`open`](SinkSpec::open).
+    pub fn open_for_records(&self, with: &Opening<'_>) -> Result<AnySink> {
+        #[cfg(feature = "kafka")]
+        if let ("kafka", Some(text)) = (self.kind.name, self.to_argument().to_str()) {
+            return super::kafka::open_records(text, with).map(AnySink::Records);
+        }
+        match self.open(with)? {
+            AnySink::Documents(sink) => {
+                Err(Error::usage(format!("sink {}: it takes documents, and no lines", sink.name())))
+            }
+            records => Ok(records),
+        }
+    }
 }
 
 impl fmt::Display for SinkSpec {

@@ -19,6 +19,7 @@ const KNOWN: &[&str] = &[
     "a mongod of its own",
     "a schema registry",
     "a systemd of its own",
+    "ansible",
     "cargo-deb",
     "curl",
     "fastavro",

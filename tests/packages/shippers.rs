@@ -1,6 +1,7 @@
 //! The recipes of `contrib`, run by the programs for which they are made.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::Command;
@@ -125,6 +126,77 @@ fn rsyslog_gets_its_burst_through_with_queued_messages() {
 fn rsyslog_gets_its_burst_through_without_confirmations() {
     let recipe = rsyslog_recipe("--confirm=delivered ", "");
     rsyslog(&recipe.replace("confirmMessages=\"on\"", "confirmMessages=\"off\""), false);
+}
+
+/// The messages of the RFC 5424 test: some as old senders write them, one with structured data.
+const MESSAGES: [&str; 3] = [
+    "<131>Nov 30 10:00:00 gate shop[4711]: message one, gr\u{fc}\u{df}e",
+    "<165>1 2024-02-03T04:05:06.789+01:00 web1 shop 4711 ORDER [order@32473 id=\"77\" note=\"a \\\"b\\\"\"] accepted",
+    "<34>1 2024-02-03T04:05:06Z web1 - - - - no program",
+];
+
+/// Starts rsyslogd with the recipe for RFC 5424, sends [`MESSAGES`] to it, and returns the documents that `pull` stores.
+fn rfc_5424(raw: bool, pull: &[&str]) -> Vec<serde_json::Value> {
+    let place = Workspace::new();
+    let (port, far) = (free_port(), free_port());
+    let recipe = recipe("rsyslog-rfc5424.conf", far);
+    let recipe = if raw { recipe } else { recipe.replace(" --raw ", " ") };
+    let conf = format!(
+        "global(workDirectory=\"{0}\" processInternalMessages=\"off\")\nmodule(load=\"imptcp\")\n\
+         input(type=\"imptcp\" port=\"{port}\" address=\"127.0.0.1\")\n{recipe}",
+        place.path(".").display(),
+    );
+    let conf = place.write("rsyslog.conf", conf);
+    let bind = format!("tcp://127.0.0.1:{far}");
+    let mut puller = place.start("logator-pull", &[&["--bind", &bind, "--to", "ndjson:out"], pull].concat());
+    puller.wait_ready();
+    let mut daemon = Process::start(&shippers::rsyslog(&place, &conf));
+    let mut sender = wait_for("rsyslogd to listen", PATIENCE, || {
+        assert!(daemon.ended().is_none(), "rsyslogd has ended");
+        TcpStream::connect(("127.0.0.1", port)).ok()
+    });
+    for message in MESSAGES {
+        writeln!(sender, "{message}").unwrap();
+    }
+    let out = || std::fs::read_to_string(place.path("out")).unwrap_or_default();
+    wait_for("the documents", PATIENCE, || (out().lines().count() >= MESSAGES.len()).then_some(()));
+    drop(sender);
+    daemon.signal(Signal::SIGTERM);
+    wait_for("the end of rsyslogd", PATIENCE, || daemon.ended());
+    puller.signal(Signal::SIGTERM);
+    let ran = puller.end_with_input_open();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let mut documents = place.objects("out");
+    documents.sort_by_key(|document| document["priority"].as_u64());
+    documents
+}
+
+#[test]
+#[ignore = "needs rsyslog: run ./test"]
+fn rsyslog_brings_every_part_of_the_header_in_the_form_of_rfc_5424() {
+    let json = [&["--envelope", "json"][..], &["--format", "rfc5424"]].concat();
+    for (raw, pull) in [(true, &json[2..]), (false, &json[..])] {
+        let documents = rfc_5424(raw, pull);
+        assert_eq!(documents.len(), MESSAGES.len(), "{documents:?}");
+        let [none, old, new] = &documents[..] else { unreachable!() };
+        for (document, priority, program, text) in [
+            (none, 34, None, "no program"),
+            (old, 131, Some("shop"), "message one, gr\u{fc}\u{df}e"),
+            (new, 165, Some("shop"), "accepted"),
+        ] {
+            assert_eq!(document["priority"], priority, "{document}");
+            assert_eq!(document["version"], 1, "{document}");
+            assert_eq!(document.get("program").and_then(|program| program.as_str()), program, "{document}");
+            // RFC 3164 lets the sender choose whether a blank follows the tag.
+            assert_eq!(document["message"].as_str().unwrap().trim_start(), text, "{document}");
+            assert!(document["@timestamp"].is_string() && document.get("tags").is_none(), "{document}");
+            assert_eq!(document.get("type").is_none(), raw, "{document}");
+        }
+        assert_eq!((&old["logsource"], &old["procid"]), (&"gate".into(), &"4711".into()), "{old}");
+        assert_eq!((&new["logsource"], &new["msgid"]), (&"web1".into(), &"ORDER".into()), "{new}");
+        assert_eq!(new["structured_data"], r#"[order@32473 id="77" note="a \"b\""]"#, "{new}");
+        assert_eq!(new["@timestamp"], "2024-02-03T03:05:06.789Z", "{new}");
+    }
 }
 
 #[test]

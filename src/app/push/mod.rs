@@ -10,7 +10,10 @@
 //! | `delivered` | sends one line at a time and waits until a connection has taken it |
 //! | `replies` | the answers on standard output |
 //! | `sent` | the account |
+//! | `topic` | pushes records to a topic of Kafka |
+//! | `answering` | the answers to lines that go to a topic |
 
+mod answering;
 mod delivered;
 mod inbox;
 mod input;
@@ -19,8 +22,9 @@ mod queued;
 mod replies;
 mod sending;
 mod sent;
+mod topic;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use self::delivered::DeliveredPush;
 use self::inbox::Inbox;
@@ -29,6 +33,7 @@ pub use self::options::{Confirm, PushOptions};
 use self::queued::QueuedPush;
 use self::sending::{SameThread, Sending};
 pub use self::sent::{PUSH, Sent};
+pub use self::topic::{TopicOptions, push_to_topic};
 use super::account::say_errors;
 use super::reading::{OpenSources, Reading};
 use super::signal_handlers::{reload_keys_on_hangup, stop_on_signals};
@@ -69,8 +74,10 @@ pub fn push(options: &PushOptions, console: Console) -> Result<Sent> {
         read.unread.iter().map(|file| Error::input(format!("{}: {} bytes were not read", file.name, file.bytes)));
     let errors: Vec<Error> = read.stopped_sentence().into_iter().chain(unread).chain(read.errors).collect();
     sent.errors = say_errors(&errors, &console);
-    sent.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    say(&sent, options, &console, pid);
+    let elapsed = started.elapsed();
+    sent.milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    say(&sent, options, &console);
+    console.last_word(&summary(sent.sent, elapsed, options.kind.as_ref().map(|_| pid)));
     Ok(sent)
 }
 
@@ -108,7 +115,7 @@ impl Job<'_> {
 }
 
 /// Prints what became of the lines.
-fn say(sent: &Sent, options: &PushOptions, console: &Console, pid: u32) {
+fn say(sent: &Sent, options: &PushOptions, console: &Console) {
     if sent.too_long > 0 {
         let (lines, most) = (grouped(sent.too_long), options.max_line);
         console.error(format!("{lines} lines longer than {most} bytes were not sent (--max-line)"));
@@ -128,7 +135,27 @@ fn say(sent: &Sent, options: &PushOptions, console: &Console, pid: u32) {
         let lines = grouped(sent.unsure);
         console.error(format!("of the last {lines} lines sent, some may not have left: the peers did not read on"));
     }
-    let (lines, ms) = (sent.sent, sent.milliseconds);
-    let tag = options.kind.as_ref().map(|_| format!(" Tagged with @pid:{pid}")).unwrap_or_default();
-    console.last_word(&format!("Processed {lines} messages in {ms} ms.{tag}"));
+}
+
+/// Returns the last sentence, in the words of zmqpush. `pid` is the `@pid` of the envelopes, if the lines had any.
+fn summary(messages: u64, elapsed: Duration, pid: Option<u32>) -> String {
+    let tag = pid.map(|pid| format!(" Tagged with @pid:{pid}")).unwrap_or_default();
+    format!("Processed {messages} messages in {:.4}ms.{tag}", elapsed.as_secs_f64() * 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_is_that_of_zmqpush_with_four_digits_after_the_point() {
+        for (messages, nanos, pid, expected) in [
+            (1, 2_200_300, Some(19867), "Processed 1 messages in 2.2003ms. Tagged with @pid:19867"),
+            (300, 2_460_196_600, Some(17301), "Processed 300 messages in 2460.1966ms. Tagged with @pid:17301"),
+            (0, 0, Some(1), "Processed 0 messages in 0.0000ms. Tagged with @pid:1"),
+            (7, 52_000_000, None, "Processed 7 messages in 52.0000ms."),
+        ] {
+            assert_eq!(summary(messages, Duration::from_nanos(nanos), pid), expected);
+        }
+    }
 }

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use super::backlog::Backlog;
+use super::frames::{Message, NO_MAGIC, Received, receive, strange};
 use crate::core::backoff::Backoff;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::net::address::Address;
 use crate::net::endpoint::Endpoint;
 use crate::net::monitor::{self, Monitor, Report};
-use crate::net::wire::{self, Answer, Ask, Reply, Request};
+use crate::net::wire::{Answer, Ask, Reply, Request};
 
 /// A worker without a queue tells the user after this time.
 const REPORT_AFTER: Duration = Duration::from_secs(1);
@@ -55,7 +54,7 @@ pub(super) enum Retry {
 
 #[expect(clippy::large_enum_variant, reason = "it is moved a few times for each batch")]
 enum Attempt {
-    Reply(Reply),
+    Reply(Received),
     Failed(Failure),
     Stopped,
 }
@@ -138,11 +137,43 @@ impl Connection {
         }
     }
 
-    /// Sends a request and returns the reply. Returns `None` after a stop, or if `retry` allows no further try.
-    /// `timeout` is how long a connected queue may take.
+    /// Sends a request of the batch dialogue and returns the reply. Returns `None` after a stop, or if `retry` allows no
+    /// further try. `timeout` is how long a connected queue may take.
     pub(super) fn request(&mut self, request: &Request, timeout: Duration, retry: Retry) -> Result<Option<Answer>> {
-        // With two RESERVE requests on one socket, nobody could tell which reply belongs to which request.
-        let asks_again = matches!(request.ask, Ask::Reserve { .. });
+        match self.exchange(&Message::Request(request), Some(timeout), retry)? {
+            Some(Received::Reply(reply)) => {
+                self.note_queue(&reply);
+                Ok(Some(reply.answer))
+            }
+            Some(Received::Line(_)) => Err(strange(self.endpoint(), NO_MAGIC)),
+            None => Ok(None),
+        }
+    }
+
+    /// Acknowledges the line before and waits for the next one, in the line dialogue. An empty line is the end of the work.
+    /// Returns `None` after a stop.
+    pub(super) fn line(&mut self) -> Result<Option<Vec<u8>>> {
+        match self.exchange(&Message::Line, None, Retry::UntilStopped)? {
+            Some(Received::Line(line)) => Ok(Some(line)),
+            Some(Received::Reply(reply)) => Err(self.unexpected(&reply.answer)),
+            None => Ok(None),
+        }
+    }
+
+    /// Sends the request of the line dialogue, and leaves its reply unanswered. Returns `false` if there is no connection.
+    pub(super) fn send_line(&mut self) -> Result<bool> {
+        let Some(open) = &mut self.open_socket else { return Ok(false) };
+        let gone =
+            |error| Error::wire(format!("{}: sending to the queue failed", self.address.endpoint)).because(error);
+        open.socket.send_multipart(Message::Line.frames(), zmq::DONTWAIT).map_err(gone)?;
+        open.unanswered = true;
+        Ok(true)
+    }
+
+    /// Sends a message and returns the reply. Without a `timeout`, a connected queue may take any time.
+    fn exchange(&mut self, message: &Message, timeout: Option<Duration>, retry: Retry) -> Result<Option<Received>> {
+        // With two requests for work on one socket, nobody could tell which reply belongs to which request.
+        let asks_again = message.asks_for_work();
         let mut kept = self.open_socket.take().filter(|open| !(asks_again && open.unanswered));
         loop {
             let open = match kept.take() {
@@ -152,15 +183,14 @@ impl Connection {
                     None => return Ok(None),
                 },
             };
-            match self.attempt(open, request, timeout, retry)? {
+            match self.attempt(open, message, timeout, retry)? {
                 Attempt::Reply(reply) => {
                     self.backoff = new_backoff();
                     self.refused.clear();
                     if std::mem::take(&mut self.lost) {
                         (self.say)(format!("{}: the queue answers again", self.endpoint()));
                     }
-                    self.note_queue(&reply);
-                    return Ok(Some(reply.answer));
+                    return Ok(Some(reply));
                 }
                 Attempt::Stopped => return Ok(None),
                 Attempt::Failed(trouble) => {
@@ -256,21 +286,27 @@ impl Connection {
         Ok(Some(OpenSocket { socket, monitor, reached: false, connected: false, unanswered: false }))
     }
 
-    /// Sends the request once. Waits until a reply arrives, the connection breaks, a stop is requested, or `timeout` is
+    /// Sends the message once. Waits until a reply arrives, the connection breaks, a stop is requested, or `timeout` is
     /// over. Keeps the socket only if the reply has arrived, or may still arrive after a stop.
-    fn attempt(&mut self, mut open: OpenSocket, request: &Request, timeout: Duration, retry: Retry) -> Result<Attempt> {
-        if open.socket.send_multipart([b"", &wire::MAGIC[..], &request.encode()], zmq::DONTWAIT).is_err() {
+    fn attempt(
+        &mut self,
+        mut open: OpenSocket,
+        message: &Message,
+        timeout: Option<Duration>,
+        retry: Retry,
+    ) -> Result<Attempt> {
+        if open.socket.send_multipart(message.frames(), zmq::DONTWAIT).is_err() {
             return Ok(Attempt::Failed(Failure::Unreachable("sending to the queue failed")));
         }
         let mut asked = Instant::now();
         // The queue answers at once unless the request agrees to wait. The reply may be a lease, so a stop must not end
         // such a short wait.
-        let waits = matches!(request.ask, Ask::Reserve { wait, .. } if !wait.is_zero());
+        let waits = message.may_wait();
         loop {
             let ends_at_stop = retry != Retry::NeverDespiteStop && (waits || !open.connected);
             // Without a connection, silence says nothing about the queue.
             let bound = match (open.connected || retry != Retry::UntilStopped, self.lost) {
-                (true, _) => Some(timeout),
+                (true, _) => timeout,
                 (false, false) => Some(REPORT_AFTER),
                 (false, true) => None,
             };
@@ -298,9 +334,9 @@ impl Connection {
             }
             if let Some(reply) = receive(&open.socket, self.endpoint())? {
                 open.connected = true;
-                // This may be the late reply to the RESERVE whose wait was ended by a stop. The requests that follow a
-                // stop are answered with a number, so any other reply is skipped.
-                if std::mem::take(&mut open.unanswered) && !matches!(reply.answer, Answer::Ok(_) | Answer::Error(..)) {
+                // This may be the late reply to the request for work whose wait was ended by a stop. The requests that
+                // follow a stop are answered with a number, so any other reply is skipped.
+                if std::mem::take(&mut open.unanswered) && reply.holds_work() {
                     continue;
                 }
                 self.open_socket = Some(open);
@@ -368,49 +404,4 @@ enum ConnectionEvent {
 
 fn new_backoff() -> Backoff {
     Backoff::new(Duration::from_millis(10), Duration::from_secs(2))
-}
-
-/// Returns a reply if one has arrived.
-fn receive(socket: &zmq::Socket, endpoint: &Endpoint) -> Result<Option<Reply>> {
-    let mut frames = Vec::with_capacity(4);
-    loop {
-        match socket.recv_msg(if frames.is_empty() { zmq::DONTWAIT } else { 0 }) {
-            Ok(message) => {
-                let more = message.get_more();
-                frames.push(message);
-                if !more {
-                    break;
-                }
-            }
-            Err(zmq::Error::EAGAIN | zmq::Error::EINTR) if frames.is_empty() => return Ok(None),
-            Err(zmq::Error::EINTR) => {}
-            Err(error) => return Err(Error::wire(format!("{endpoint}: receiving failed")).because(error)),
-        }
-    }
-    let strange = |why: String| Error::wire(format!("{endpoint}: the peer is no logator queue ({why})"));
-    let mut frames = frames.into_iter();
-    if !frames.next().is_some_and(|delimiter| delimiter.is_empty()) {
-        return Err(strange("its replies do not begin with an empty frame".into()));
-    }
-    let magic = frames.next();
-    match magic.as_deref() {
-        Some(magic) if magic == wire::MAGIC => {}
-        Some(magic) if magic.starts_with(wire::MAGIC_ANY_VERSION) => {
-            let versions = wire::versions("this worker", "the queue", magic);
-            return Err(Error::wire(format!("{endpoint}: {versions}")));
-        }
-        _ => return Err(strange("its replies do not begin with logator2".into())),
-    }
-    let Some(body) = frames.next() else { return Err(strange("its reply is too short".into())) };
-    let data = frames.next().map(|message| Bytes::from_owner(Data(message)));
-    Reply::decode(&body, data).map(Some).map_err(|error| strange(error.to_string()))
-}
-
-/// A received frame as the owner of a batch's bytes. The batch is used in libzmq's memory, without a copy.
-struct Data(zmq::Message);
-
-impl AsRef<[u8]> for Data {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
 }

@@ -8,6 +8,8 @@
 
 mod backlog;
 mod connection;
+mod frames;
+mod lines;
 mod reporter;
 
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use std::time::Duration;
 
 pub use self::backlog::Backlog;
 use self::connection::{Connection, Retry};
+pub use self::lines::Lines;
 pub use self::reporter::Reporter;
 use crate::core::error::Result;
 use crate::core::stop::Stop;

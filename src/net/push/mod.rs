@@ -13,6 +13,39 @@ use crate::core::error::{Error, Result};
 use crate::net::endpoint::Endpoint;
 use crate::net::socket::{OnNotice, Socket, SocketOptions};
 
+/// Listens on an endpoint of this machine, sends each of `lines` as a message to the peers that pull, and returns the number of
+/// messages. It returns when the last message has left for a peer, and waits as long as nobody takes messages.
+///
+/// ```
+/// use logator::net::pull::Puller;
+/// use logator::net::push;
+///
+/// # fn main() -> logator::core::error::Result<()> {
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let endpoint = format!("ipc://{}/lines", folder.path().display());
+/// # let there = endpoint.clone();
+/// let server = std::thread::spawn(move || push::serve(&there, ["first", "second"]));
+///
+/// let messages: Vec<_> = Puller::connect([&endpoint])?.take(2).collect::<Result<_, _>>()?;
+/// assert_eq!(messages, [b"first", &b"second"[..]]);
+/// assert_eq!(server.join().unwrap()?, 2);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// The endpoint is wrong, in use, or open to other machines; or the socket fails.
+pub fn serve<L: AsRef<[u8]>>(endpoint: &str, lines: impl IntoIterator<Item = L>) -> Result<u64> {
+    let mut pusher = Pusher::bind(endpoint)?;
+    let mut messages = 0;
+    for line in lines {
+        pusher.push(line.as_ref())?;
+        messages += 1;
+    }
+    pusher.close(Duration::MAX)?;
+    Ok(messages)
+}
+
 /// Sends messages to the PULL sockets that are connected, in turn.
 ///
 /// ```

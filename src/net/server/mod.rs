@@ -3,6 +3,7 @@
 
 mod authenticator;
 pub mod burials;
+mod hand_out;
 mod report;
 mod session;
 mod workers;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use self::authenticator::Authenticator;
 use self::burials::Burials;
+pub use self::hand_out::{HandedOut, hand_out};
 pub use self::report::Event;
 use self::session::{LONGEST_LINGER, Session};
 pub use self::workers::Workers;

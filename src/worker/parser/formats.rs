@@ -40,6 +40,8 @@ enum Choice {
     Given(Vec<Format>),
     /// A format per origin, detected from its first batch and then remembered.
     Auto(Detection),
+    /// No format: records go to their sinks as they were read.
+    None,
 }
 
 impl Formats {
@@ -59,6 +61,12 @@ impl Formats {
         let (library, parts) = (Arc::new(library), Mutex::default());
         let (stages, stage_sums) = (Vec::new(), PatternCounters::default());
         Formats { choice, library, parts, unmatched, sums, stages, stage_sums, say: Box::new(say) }
+    }
+
+    /// Returns the shared state for sinks that take records as they were read. Nothing is parsed: a record only gets its id.
+    pub fn of_records() -> Self {
+        let formats = Formats::new(Vec::new(), Library::builtin(), Unmatched::Keep, drop);
+        Formats { choice: Choice::None, ..formats }
     }
 
     /// Adds the stages that every event passes, in this order.
@@ -83,7 +91,7 @@ impl Formats {
     pub fn given(&self) -> &[Format] {
         match &self.choice {
             Choice::Given(formats) => formats,
-            Choice::Auto(_) => &[],
+            Choice::Auto(_) | Choice::None => &[],
         }
     }
 
@@ -92,10 +100,15 @@ impl Formats {
         matches!(self.choice, Choice::Auto(_))
     }
 
+    /// Returns whether records are not parsed.
+    pub(super) fn is_none(&self) -> bool {
+        matches!(self.choice, Choice::None)
+    }
+
     /// Returns the detected format of the lines of `origin`; the first call detects it from `batch`.
     pub(super) fn detect(&self, batch: &Batch, origin: &Origin) -> Option<Format> {
         match &self.choice {
-            Choice::Given(_) => None,
+            Choice::Given(_) | Choice::None => None,
             Choice::Auto(detection) => detection.detect(&self.library, batch, origin, &self.say),
         }
     }

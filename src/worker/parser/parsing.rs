@@ -114,6 +114,7 @@ impl Parser {
         parsed.clear();
         self.detect_format(batch, &batch.context.origin)?;
         self.ordinals.clear();
+        let unparsed = self.formats.is_none();
         let mut opener = self.opener.take();
         let roles = Roles::of(batch);
         for (index, line) in batch.records().enumerate() {
@@ -138,7 +139,14 @@ impl Parser {
             let at =
                 |id| LineContext { index: index as u32, id, context: place.context, partial: batch.is_partial(index) };
             let text = lines::without_mark(record, place.offset);
+            let is_timed = matches!(place.key, Key::Time { .. });
             let fate = match origin.envelope {
+                // The id of a record alone needs its envelope only if the envelope holds its time.
+                _ if unparsed && !is_timed => {
+                    self.id(&place, record, None, parsed);
+                    parsed.made += 1;
+                    Fate::Matched
+                }
                 Envelope::None if origin.fields.is_none() => {
                     let id = self.id(&place, record, None, parsed);
                     self.parse_line(at(id), text, None, parsed)
@@ -152,6 +160,10 @@ impl Parser {
                     let at = at(self.id(&place, record, Some(&opened), parsed));
                     let Opened { message, outer, is_enveloped, .. } = opened;
                     match self.rules[..] {
+                        _ if unparsed => {
+                            parsed.made += 1;
+                            Fate::Matched
+                        }
                         [] if !envelope.is_none() => {
                             self.parse_without_rules(at, message, outer, envelope, is_enveloped, parsed)
                         }
