@@ -1,0 +1,16 @@
+//! What logator needs of libcurl and the curl crate does not offer.
+//!
+//! | module | content |
+//! |---|---|
+//! | [`easy`] | handles whose TLS connections are observed, and options and numbers of a handle |
+//! | [`tls`] | the facts of a TLS connection: version, cipher, protocol, expiry of the certificate |
+//! | [`sockets`] | the sockets of a multi handle, watched by an epoll of the caller |
+//!
+//! The functions here are safe to call. Each unsafe block states why it is sound.
+
+#![warn(missing_docs)]
+#![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
+
+pub mod easy;
+pub mod sockets;
+pub mod tls;
