@@ -33,6 +33,8 @@ mod pull;
 mod push;
 mod receipts;
 mod replay;
+#[cfg(feature = "probe")]
+mod requests;
 #[cfg(feature = "sqlite")]
 mod resume;
 mod secrets;

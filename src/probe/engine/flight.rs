@@ -131,7 +131,7 @@ impl Flight {
     }
 }
 
-fn nanoseconds_since_1970() -> i64 {
+pub(super) fn nanoseconds_since_1970() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -8,6 +8,8 @@
 
 mod flight;
 mod handle;
+#[cfg(test)]
+mod tests;
 mod waker;
 
 use std::collections::HashMap;
