@@ -246,7 +246,7 @@ fn request(engine: &mut Engine, url: &str) -> Vec<Hop> {
 
 fn curl(url: &str, nginx: &Nginx, tls: bool) -> Phases {
     let times = curl_times(url, &nginx.path("ca.pem"), &[]);
-    split(&times, Course { named: false, tls, reused: false, finished: true }).0
+    split(&times, Course { named: false, tls, reused: false, sent: true, answered: true, finished: true }).0
 }
 
 /// Runs curl. It makes the request twice, each time with a connection of its own, and tells the times of the second
@@ -255,7 +255,18 @@ fn curl_times(url: &str, ca_file: &Path, options: &[&str]) -> Cumulative {
     const FORMAT: &str = "%{time_namelookup} %{time_connect} %{time_appconnect} %{time_pretransfer} \
         %{time_starttransfer} %{time_total}\n";
     let output = Command::new("curl")
-        .args(["-s", "--noproxy", "*", "--no-sessionid", "-H", "Connection: close", "-o", "/dev/null", "-o", "/dev/null"])
+        .args([
+            "-s",
+            "--noproxy",
+            "*",
+            "--no-sessionid",
+            "-H",
+            "Connection: close",
+            "-o",
+            "/dev/null",
+            "-o",
+            "/dev/null",
+        ])
         .args(["-w", FORMAT, "--cacert"])
         .arg(ca_file)
         .args(options)

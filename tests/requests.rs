@@ -123,14 +123,11 @@ fn each_hop_from_tls_to_plain_http_has_its_own_facts() {
     let sites = Sites::start();
     let options = EngineOptions { redirects: 5, ..sites.options() };
     let hops = hops(&format!("https://127.0.0.1:{}/1", sites.tls), &options);
-    let summary: Vec<_> = hops.iter().map(|hop| (hop.status, hop.http_version, hop.tls.is_some(), class(hop))).collect();
+    let summary: Vec<_> =
+        hops.iter().map(|hop| (hop.status, hop.http_version, hop.tls.is_some(), class(hop))).collect();
     assert_eq!(
         summary,
-        [
-            (Some(302), Some("2"), true, ""),
-            (Some(307), Some("2"), true, ""),
-            (Some(200), Some("1.1"), false, ""),
-        ]
+        [(Some(302), Some("2"), true, ""), (Some(307), Some("2"), true, ""), (Some(200), Some("1.1"), false, ""),]
     );
     assert!(hops[1].phases.tls > 0 && hops[2].phases.tls == 0, "{hops:?}");
     assert_eq!(hops[2].url, format!("http://127.0.0.1:{}/3", sites.plain));

@@ -127,8 +127,7 @@ pub fn numbers<H>(easy: &Easy2<H>) -> Numbers {
     let off_t = |info: u32| -> Option<i64> {
         let mut value: curl_sys::curl_off_t = 0;
         // SAFETY: the handle lives as long as `easy`, and each `info` that is passed here writes one `curl_off_t`.
-        let code =
-            unsafe { curl_sys::curl_easy_getinfo(easy.raw(), info, &mut value as *mut curl_sys::curl_off_t) };
+        let code = unsafe { curl_sys::curl_easy_getinfo(easy.raw(), info, &mut value as *mut curl_sys::curl_off_t) };
         (code == curl_sys::CURLE_OK).then_some(value)
     };
     Numbers {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`easy`] | handles whose TLS connections are observed, and options and numbers of a handle |
 //! | [`tls`] | the facts of a TLS connection: version, cipher, protocol, expiry of the certificate |
-//! | [`sockets`] | the sockets of a multi handle, watched by an epoll of the caller |
+//! | [`multi`] | multi handles: their sockets, watched by an epoll of the caller, and options |
 //!
 //! The functions here are safe to call. Each unsafe block states why it is sound.
 
@@ -12,5 +12,5 @@
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
 pub mod easy;
-pub mod sockets;
+pub mod multi;
 pub mod tls;

@@ -160,7 +160,7 @@ unsafe fn expiry(certificate: *const ffi::X509) -> Option<i64> {
     }
     // SAFETY: the certificate is valid; the time inside it belongs to it. The time of 1970 is freed here.
     unsafe {
-        let time = ffi::X509_get0_notAfter(certificate);
+        let time = ffi::X509_getm_notAfter(certificate);
         let epoch = ffi::ASN1_TIME_set(ptr::null_mut(), 0);
         if time.is_null() || epoch.is_null() {
             return None;

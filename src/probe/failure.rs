@@ -21,11 +21,10 @@ pub struct Failure<'a> {
 /// Returns the class of a failure.
 pub fn classify(failure: &Failure<'_>) -> ErrorClass {
     let errno = Errno::from_raw(failure.errno);
-    if is_local(errno) {
-        return ErrorClass::Local;
-    }
     // The numbers are those of `curl.h`.
     match failure.code {
+        // COULDNT_CONNECT, INTERFACE_FAILED
+        7 | 45 if is_local(errno) => ErrorClass::Local,
         // URL_MALFORMAT
         3 => ErrorClass::Url,
         // COULDNT_RESOLVE_PROXY, COULDNT_RESOLVE_HOST

@@ -1,6 +1,6 @@
 //! Outcomes of requests: the hops of a request, and the classes of its errors.
 
-use super::phases::{Phases, Stage};
+use super::phases::Phases;
 
 /// A request that has ended.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,8 +1,9 @@
 //! The phases of a request: from libcurl's cumulative times to differences that add up to the total.
 //!
 //! libcurl measures everything from the start of a request. A time that was not reached is 0, and so are those of a
-//! connection that was made for an earlier request. Some times are noted a few microseconds out of order. The function
-//! [`split`] puts them in order, so that no phase is negative and no time is counted twice or lost.
+//! connection that was made for an earlier request. When a request fails, libcurl also sets times that were not reached,
+//! to the end. Some times are noted a few microseconds out of order. The function [`split`] puts them in order, so that
+//! no phase is negative and no time is counted twice or lost.
 
 /// The times of libcurl, in microseconds since the start of a request; 0 where a point was not reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,6 +33,10 @@ pub struct Course {
     pub tls: bool,
     /// The connection was made for an earlier request.
     pub reused: bool,
+    /// A byte of the request was sent.
+    pub sent: bool,
+    /// A byte of the answer arrived.
+    pub answered: bool,
     /// The whole answer arrived.
     pub finished: bool,
 }
@@ -87,19 +92,24 @@ impl Phases {
 /// use logator::probe::phases::{Course, Cumulative, Stage, split};
 ///
 /// let times = Cumulative { name_lookup: 800, connect: 2_000, total: 1_000_000, ..Cumulative::default() };
-/// let course = Course { named: true, tls: true, reused: false, finished: false };
+/// let course = Course { named: true, tls: true, reused: false, sent: false, answered: false, finished: false };
 /// let (phases, stage) = split(&times, course);
 /// assert_eq!((phases.name_lookup, phases.connect, phases.tls), (800, 1_200, 998_000));
 /// assert_eq!(stage, Stage::Tls);
 /// ```
 pub fn split(times: &Cumulative, course: Course) -> (Phases, Stage) {
-    // Where the request was sent is noted after the first byte if the server answers early.
-    let sent = times.sent.max(times.ready);
-    let sent = if times.first_byte > 0 { sent.min(times.first_byte) } else { times.sent };
+    let (is_sent, is_answered) = (course.finished || course.sent, course.finished || course.answered);
+    let first_byte = if is_answered { times.first_byte } else { 0 };
+    let sent = match (is_sent, first_byte) {
+        (false, _) => 0,
+        (true, 0) => times.sent,
+        // A server that answers early does so before libcurl notes that the request is sent.
+        (true, first_byte) => times.sent.max(times.ready).min(first_byte),
+    };
     let points = if course.reused {
-        [0, 0, 0, sent, times.first_byte]
+        [0, 0, 0, sent, first_byte]
     } else {
-        [times.name_lookup, times.connect, if course.tls { times.tls } else { 0 }, sent, times.first_byte]
+        [times.name_lookup, times.connect, if course.tls { times.tls } else { 0 }, sent, first_byte]
     };
     let reached = reached(&points, course);
     let mut ends = [times.total; 6];
@@ -145,7 +155,7 @@ mod tests {
 
     use super::*;
 
-    const FRESH: Course = Course { named: true, tls: true, reused: false, finished: true };
+    const FRESH: Course = Course { named: true, tls: true, reused: false, sent: true, answered: true, finished: true };
 
     fn times(times: [u64; 7]) -> Cumulative {
         let [name_lookup, connect, tls, ready, sent, first_byte, total] = times;
@@ -179,6 +189,7 @@ mod tests {
         let plain = Course { tls: false, ..failed };
         let numbers = Course { named: false, ..failed };
         let reused = Course { reused: true, ..failed };
+        let nothing = Course { sent: false, answered: false, ..failed };
         for (course, given, expected, stage) in [
             (failed, [0, 0, 0, 0, 0, 0, 90], [90, 0, 0, 0, 0, 0], Stage::NameLookup),
             (numbers, [0, 0, 0, 0, 0, 0, 90], [0, 90, 0, 0, 0, 0], Stage::Connect),
@@ -188,6 +199,9 @@ mod tests {
             (failed, [10, 30, 50, 51, 0, 0, 90], [10, 20, 20, 40, 0, 0], Stage::Send),
             (failed, [10, 30, 50, 51, 52, 0, 90], [10, 20, 20, 2, 38, 0], Stage::Wait),
             (failed, [10, 30, 50, 51, 52, 70, 90], [10, 20, 20, 2, 18, 20], Stage::Transfer),
+            (Course { answered: false, ..failed }, [10, 30, 50, 51, 52, 90, 90], [10, 20, 20, 2, 38, 0], Stage::Wait),
+            (nothing, [10, 30, 0, 90, 90, 90, 90], [10, 20, 60, 0, 0, 0], Stage::Tls),
+            (nothing, [10, 0, 0, 90, 90, 90, 90], [10, 80, 0, 0, 0, 0], Stage::Connect),
             (reused, [0, 0, 0, 0, 0, 0, 90], [0, 0, 0, 90, 0, 0], Stage::Send),
             (reused, [0, 0, 0, 2, 3, 0, 90], [0, 0, 0, 3, 87, 0], Stage::Wait),
         ] {
@@ -199,10 +213,10 @@ mod tests {
         #[test]
         fn phases_add_up_to_the_total(
             given in proptest::array::uniform7(prop_oneof![Just(0u64), 0..50u64, any::<u32>().prop_map(u64::from)]),
-            flags in any::<[bool; 4]>(),
+            flags in any::<[bool; 6]>(),
         ) {
-            let [named, tls, reused, finished] = flags;
-            let course = Course { named, tls, reused, finished };
+            let [named, tls, reused, sent, answered, finished] = flags;
+            let course = Course { named, tls, reused, sent, answered, finished };
             let given = times(given);
             let (phases, stage) = split(&given, course);
             prop_assert_eq!(phases.total(), given.total);
@@ -214,10 +228,11 @@ mod tests {
         #[test]
         fn no_phase_after_the_failing_one_takes_time(
             given in proptest::array::uniform7(prop_oneof![Just(0u64), 0..50u64]),
-            flags in any::<[bool; 3]>(),
+            flags in any::<[bool; 5]>(),
         ) {
-            let [named, tls, reused] = flags;
-            let (phases, stage) = split(&times(given), Course { named, tls, reused, finished: false });
+            let [named, tls, reused, sent, answered] = flags;
+            let course = Course { named, tls, reused, sent, answered, finished: false };
+            let (phases, stage) = split(&times(given), course);
             let Phases { name_lookup, connect, tls, send, wait, transfer } = phases;
             for (later, time) in STAGES.into_iter().zip([name_lookup, connect, tls, send, wait, transfer]) {
                 prop_assert!(later <= stage || time == 0, "{:?} in {:?}", phases, stage);

@@ -85,10 +85,19 @@ impl Flight {
         let numbers = numbers(&handle);
         let times = times(&handle, &numbers);
         let reused = times.ready > 0 && handle.num_connects().is_ok_and(|count| count == 0);
-        let course = Course { named: target.is_named(), tls: target.is_tls(), reused, finished: result.is_ok() };
+        let bytes_sent = handle.request_size().unwrap_or_default() + whole(handle.upload_size());
+        let body_bytes = whole(handle.download_size());
+        let bytes_received = handle.header_size().unwrap_or_default() + body_bytes;
+        let course = Course {
+            named: target.is_named(),
+            tls: target.is_tls(),
+            reused,
+            sent: bytes_sent > 0,
+            answered: bytes_received > 0,
+            finished: result.is_ok(),
+        };
         let (phases, stage) = split(&times, course);
         let status = handle.response_code().ok().and_then(|code| u16::try_from(code).ok()).filter(|code| *code > 0);
-        let body_bytes = whole(handle.download_size());
         let mut hop = Hop {
             started_at,
             method: method.to_string(),
@@ -96,9 +105,9 @@ impl Flight {
             phases,
             reused,
             status,
-            bytes_received: handle.header_size().unwrap_or_default() + body_bytes,
+            bytes_received,
             body_bytes,
-            bytes_sent: handle.request_size().unwrap_or_default() + whole(handle.upload_size()),
+            bytes_sent,
             remote: remote(&handle),
             http_version: http_version(numbers.http_version),
             tls: tls(&handle, &numbers, options.reuse.then_some(connections)),

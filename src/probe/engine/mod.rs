@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use curl::multi::{Events, Multi};
-use logator_libcurl::sockets;
+use logator_libcurl::multi::{end_without_look_ups, look_up_at_a_time, watch};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
@@ -78,6 +78,9 @@ pub enum Proxy {
 /// The data of the waker's events. Sockets have their own numbers as data.
 const WAKER: u64 = u64::MAX;
 
+/// The largest number of names that are looked up at a time, each in a thread of its own.
+const MOST_LOOK_UPS: u16 = 512;
+
 /// Makes many requests at a time, in the thread that owns it.
 ///
 /// ```
@@ -123,10 +126,14 @@ impl Engine {
         epoll.add(&waker, EpollEvent::new(EpollFlags::EPOLLIN, WAKER)).map_err(failed)?;
         let timer = Arc::new(Timer::default());
         let mut multi = Multi::new();
-        sockets::watch(&mut multi, Arc::clone(&epoll)).map_err(broken)?;
+        watch(&mut multi, Arc::clone(&epoll)).map_err(broken)?;
         let set = Arc::clone(&timer);
         multi.timer_function(move |time| set.set(time)).map_err(broken)?;
         let workers = options.workers.max(1);
+        // A request looks two kinds of addresses up. Threads start when they are needed.
+        look_up_at_a_time(&mut multi, u16::try_from(2 * workers).unwrap_or(MOST_LOOK_UPS).min(MOST_LOOK_UPS))
+            .map_err(broken)?;
+        end_without_look_ups(&mut multi).map_err(broken)?;
         let engine = Engine {
             flights: (0..workers).map(|_| None).collect(),
             free: (0..workers).rev().collect(),

@@ -234,7 +234,8 @@ fn each_redirect_is_a_hop_with_times_of_its_own() {
     };
     let is = |path, method, redirects, expected: &[(&str, u16, &str)]| {
         let hops = hops(request(path, method), &follow(redirects));
-        let expected: Vec<_> = expected.iter().map(|(url, status, class)| (url.to_string(), Some(*status), *class)).collect();
+        let expected: Vec<_> =
+            expected.iter().map(|(url, status, class)| (url.to_string(), Some(*status), *class)).collect();
         assert_eq!(summary(&hops), expected);
         assert!(hops.iter().all(|hop| hop.phases.connect > 0 && !hop.reused), "{hops:?}");
         assert!(hops.is_sorted_by_key(|hop| hop.started_at));
@@ -294,7 +295,11 @@ fn two_requests(options: &EngineOptions) -> (usize, Vec<bool>, Vec<Phases>) {
         }
     }
     let hops = finished.iter().map(|finished| &finished.hops[0]);
-    (connections.load(Ordering::SeqCst), hops.clone().map(|hop| hop.reused).collect(), hops.map(|hop| hop.phases).collect())
+    (
+        connections.load(Ordering::SeqCst),
+        hops.clone().map(|hop| hop.reused).collect(),
+        hops.map(|hop| hop.phases).collect(),
+    )
 }
 
 #[test]

@@ -1,10 +1,11 @@
-//! The sockets of a multi handle, watched by an epoll of the caller.
+//! Multi handles: their sockets, watched by an epoll of the caller, and options.
 
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use curl::MultiError;
 use curl::multi::Multi;
+use libc::c_long;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
 /// Registers every socket of `multi` with `epoll`, under its own number as data, for as long as libcurl uses it.
@@ -37,4 +38,27 @@ pub fn watch(multi: &mut Multi, epoll: Arc<Epoll>) -> Result<(), MultiError> {
             let _ = epoll.add(fd, event);
         }
     })
+}
+
+// Numbers of `multi.h` that curl-sys does not have.
+const CURLMOPT_RESOLVE_THREADS_MAX: u32 = 20;
+const CURLMOPT_QUICK_EXIT: u32 = 21;
+
+/// Lets `multi` look up to `most` names up at a time. libcurl's own limit is 20: then the look-up of a name waits for
+/// that of others, and its time is not its own.
+pub fn look_up_at_a_time(multi: &mut Multi, most: u16) -> Result<(), MultiError> {
+    set_number(multi, CURLMOPT_RESOLVE_THREADS_MAX, most.max(1).into())
+}
+
+/// Lets the end of `multi` not wait for look-ups that are under way.
+pub fn end_without_look_ups(multi: &mut Multi) -> Result<(), MultiError> {
+    set_number(multi, CURLMOPT_QUICK_EXIT, 1)
+}
+
+fn set_number(multi: &mut Multi, option: u32, number: c_long) -> Result<(), MultiError> {
+    // SAFETY: the handle lives as long as `multi`, and each option that is passed here takes a `long`.
+    match unsafe { curl_sys::curl_multi_setopt(multi.raw(), option, number) } {
+        curl_sys::CURLM_OK => Ok(()),
+        code => Err(MultiError::new(code)),
+    }
 }
