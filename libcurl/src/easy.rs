@@ -1,16 +1,16 @@
 //! Handles whose TLS connections are observed, and options and numbers of a handle.
 
-use std::env;
 use std::ffi::{CStr, c_void};
 use std::io;
 use std::io::SeekFrom;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
+use std::time::Instant;
 
 use curl::Error;
 use curl::easy::{Easy2, Handler, InfoType, ReadError, SeekResult, WriteError};
 use libc::{c_char, c_int, c_long};
 
-use crate::tls::{self, Facts, Observation};
+use crate::tls::{self, Certificates, Facts, Observation};
 
 // Numbers of `curl.h` that curl-sys does not have.
 const CURLINFO_LONG: u32 = 0x20_0000;
@@ -18,20 +18,24 @@ const CURLINFO_OFF_T: u32 = 0x60_0000;
 const CURLINFO_HTTP_VERSION: u32 = CURLINFO_LONG + 46;
 const CURLINFO_CONN_ID: u32 = CURLINFO_OFF_T + 64;
 const CURLINFO_POSTTRANSFER_TIME_T: u32 = CURLINFO_OFF_T + 67;
+const CURLOPT_CAINFO: u32 = 10_000 + 65;
 const CURLOPT_CAPATH: u32 = 10_000 + 97;
 const CURLOPT_PROTOCOLS_STR: u32 = 10_000 + 318;
 
-/// A handler that observes the TLS connections and the sockets of its requests, and leaves everything else to `H`.
+/// A handler that observes the TLS connections and the sockets of its requests, knows which certificates they trust, and
+/// leaves everything else to `H`.
 pub struct Observed<H> {
     inner: H,
+    certificates: Arc<Certificates>,
     observation: Arc<Observation>,
+    tls_begun: Option<Instant>,
     socket_error: i32,
 }
 
 impl<H> Observed<H> {
-    /// Creates a handler around `inner`.
-    pub fn new(inner: H) -> Self {
-        Observed { inner, observation: Arc::default(), socket_error: 0 }
+    /// Creates a handler around `inner`, whose connections trust `certificates`.
+    pub fn new(inner: H, certificates: Arc<Certificates>) -> Self {
+        Observed { inner, certificates, observation: Arc::default(), tls_begun: None, socket_error: 0 }
     }
 
     /// Returns the handler inside.
@@ -49,12 +53,18 @@ impl<H> Observed<H> {
     /// A connection that is kept for later requests has its own observation, which is left alone.
     pub fn begin(&mut self) {
         self.observation = Arc::default();
+        self.tls_begun = None;
         self.socket_error = 0;
     }
 
     /// Returns the facts of the TLS connection that the last request made, if it made one.
     pub fn tls(&self) -> Option<Facts> {
         self.observation.facts()
+    }
+
+    /// Returns when the last request began to make a TLS connection, which is when the TCP connection was there.
+    pub fn tls_begun(&self) -> Option<Instant> {
+        self.tls_begun
     }
 
     /// Returns the error number with which a socket of the last request could not be opened; 0 if there is none.
@@ -89,10 +99,14 @@ impl<H: Handler> Handler for Observed<H> {
     }
 
     fn ssl_ctx(&mut self, context: *mut c_void) -> Result<(), Error> {
+        self.tls_begun = Some(Instant::now());
         self.inner.ssl_ctx(context)?;
         // SAFETY: libcurl calls this method with the SSL_CTX of a connection that it is about to make, and waits for its
         // end. Nobody else has a reason to call it; that the trait makes it a safe method is the crate's decision.
-        unsafe { tls::observe(context.cast(), &self.observation) };
+        unsafe {
+            self.certificates.give(context.cast());
+            tls::observe(context.cast(), &self.observation);
+        }
         Ok(())
     }
 
@@ -137,20 +151,10 @@ pub fn numbers<H>(easy: &Easy2<H>) -> Numbers {
     }
 }
 
-/// Takes the folder of certificates of `easy` away, so that its file of certificates is the only one.
-///
-/// libcurl keeps the certificates that it has read for later connections only if no folder is set. The curl crate sets
-/// one wherever the system has one, and has no way to take it away.
-pub fn forget_ca_folder<H>(easy: &mut Easy2<H>) -> Result<(), Error> {
+/// Lets libcurl read no certificates for `easy`. [`Observed`] brings its own.
+pub fn read_no_certificates<H>(easy: &mut Easy2<H>) -> Result<(), Error> {
+    set_text(easy, CURLOPT_CAINFO, None)?;
     set_text(easy, CURLOPT_CAPATH, None)
-}
-
-/// Takes the folder of certificates of `easy` away, as [`forget_ca_folder`] does, if the system has a file of certificates, unless the user names a folder with `SSL_CERT_DIR`.
-pub fn prefer_ca_file<H>(easy: &mut Easy2<H>) -> Result<(), Error> {
-    static HAS_FILE: LazyLock<bool> = LazyLock::new(|| {
-        env::var_os(openssl_probe::ENV_CERT_DIR).is_none() && openssl_probe::probe().cert_file.is_some()
-    });
-    if *HAS_FILE { forget_ca_folder(easy) } else { Ok(()) }
 }
 
 /// Allows `easy` the protocols with these names, separated by commas, and no others.

@@ -3,7 +3,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`easy`] | handles whose TLS connections are observed, and options and numbers of a handle |
-//! | [`tls`] | the facts of a TLS connection: version, cipher, protocol, expiry of the certificate |
+//! | [`tls`] | TLS connections: their version, cipher, protocol and certificate, and the certificates that they trust |
 //! | [`multi`] | multi handles: their sockets, watched by an epoll of the caller, and options |
 //!
 //! The functions here are safe to call. Each unsafe block states why it is sound.

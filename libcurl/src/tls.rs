@@ -1,11 +1,13 @@
-//! The facts of a TLS connection that libcurl makes with OpenSSL.
+//! TLS connections that libcurl makes with OpenSSL: their facts, and the certificates that they trust.
 //!
 //! libcurl makes an `SSL_CTX` for each connection and shows it before the handshake. Two functions are set there: one
 //! that OpenSSL calls when the handshake is done, and one that it calls for each certificate that it verifies. The
 //! second one learns when a certificate expires even if it is refused. Neither changes a decision.
 
-use std::ffi::{CStr, c_char, c_int, c_long, c_uchar, c_uint, c_void};
-use std::ptr;
+use std::ffi::{CStr, CString, c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use openssl_sys as ffi;
@@ -39,11 +41,81 @@ impl Observation {
 
 // Functions and numbers of OpenSSL that openssl-sys does not have.
 const SSL_CB_HANDSHAKE_DONE: c_int = 0x20;
+const X509_V_FLAG_PARTIAL_CHAIN: c_ulong = 0x8_0000;
 unsafe extern "C" {
     fn SSL_CTX_set_info_callback(
         context: *mut ffi::SSL_CTX,
         callback: Option<unsafe extern "C" fn(*const ffi::SSL, c_int, c_int)>,
     );
+    fn SSL_CTX_set1_cert_store(context: *mut ffi::SSL_CTX, store: *mut ffi::X509_STORE);
+    fn X509_STORE_load_locations(store: *mut ffi::X509_STORE, file: *const c_char, folder: *const c_char) -> c_int;
+}
+
+/// The certificates that are trusted. They are read once, and all connections share them.
+///
+/// libcurl would read them for the first connection, or for each one if there is a folder. That would count as time of
+/// the TLS handshake.
+#[derive(Debug)]
+pub struct Certificates(NonNull<ffi::X509_STORE>);
+
+// SAFETY: OpenSSL counts the users of a store and locks it where it changes, so that connections of several threads can
+// share it. This type only hands it on.
+unsafe impl Send for Certificates {}
+// SAFETY: as above.
+unsafe impl Sync for Certificates {}
+
+impl Certificates {
+    /// Reads a file of certificates. A folder of certificates is not read, but looked into when one is needed.
+    ///
+    /// The error is OpenSSL's reason.
+    pub fn read(file: Option<&Path>, folder: Option<&Path>) -> Result<Self, String> {
+        let text = |path: Option<&Path>| path.map(|path| CString::new(path.as_os_str().as_bytes())).transpose();
+        let (file, folder) = (text(file), text(folder));
+        let (Ok(file), Ok(folder)) = (file, folder) else { return Err("a zero byte in its name".into()) };
+        let pointer = |text: &Option<CString>| text.as_ref().map_or(ptr::null(), |text| text.as_ptr());
+        // SAFETY: the store is new, and freed when this value is dropped. Each text is null or ends with a zero byte, and
+        // lives until the end of the call. The reason of an error belongs to OpenSSL, and is copied.
+        unsafe {
+            ffi::ERR_clear_error();
+            let store = Certificates(NonNull::new(ffi::X509_STORE_new()).ok_or("no memory")?);
+            // As in libcurl: an intermediate certificate that is trusted is the end of a chain.
+            ffi::X509_STORE_set_flags(store.0.as_ptr(), ffi::X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
+            if file.is_none() && folder.is_none() {
+                return Ok(store);
+            }
+            if X509_STORE_load_locations(store.0.as_ptr(), pointer(&file), pointer(&folder)) == 1 {
+                return Ok(store);
+            }
+            let reason = text_of(ffi::ERR_reason_error_string(ffi::ERR_get_error()));
+            ffi::ERR_clear_error();
+            Err(reason.unwrap_or_else(|| "it has no certificates".into()))
+        }
+    }
+
+    /// Reads the certificates of the system: a file of them where there is one, and a folder otherwise, or where the
+    /// user names one with `SSL_CERT_DIR`.
+    pub fn of_the_system() -> Result<Self, String> {
+        let found = openssl_probe::probe();
+        let wants_folder = std::env::var_os(openssl_probe::ENV_CERT_DIR).is_some() || found.cert_file.is_none();
+        Certificates::read(found.cert_file.as_deref(), found.cert_dir.as_deref().filter(|_| wants_folder))
+    }
+
+    /// Makes the connection of `context` trust these certificates, and no others.
+    ///
+    /// # Safety
+    ///
+    /// `context` is a valid `SSL_CTX` that no other thread uses during this call.
+    pub(crate) unsafe fn give(&self, context: *mut ffi::SSL_CTX) {
+        // SAFETY: the store is valid as long as this value lives, and the context counts itself as a user of it.
+        unsafe { SSL_CTX_set1_cert_store(context, self.0.as_ptr()) }
+    }
+}
+
+impl Drop for Certificates {
+    fn drop(&mut self) {
+        // SAFETY: the store was made for this value, which gives its count back. Contexts have counts of their own.
+        unsafe { ffi::X509_STORE_free(self.0.as_ptr()) }
+    }
 }
 
 /// Observes the connection that is made with `context`.
@@ -120,7 +192,7 @@ unsafe extern "C" fn handshake(ssl: *const ffi::SSL, what: c_int, _result: c_int
         }
         let cipher = ffi::SSL_get_current_cipher(ssl);
         let cipher = if cipher.is_null() { ptr::null() } else { ffi::SSL_CIPHER_get_name(cipher) };
-        let (cipher, version, protocol) = (text(cipher), text(ffi::SSL_get_version(ssl)), protocol(ssl));
+        let (cipher, version, protocol) = (text_of(cipher), text_of(ffi::SSL_get_version(ssl)), protocol(ssl));
         observation.note(|facts| {
             (facts.version, facts.cipher, facts.protocol) = (version, cipher, protocol);
             facts.certificate_expiry = expiry.or(facts.certificate_expiry);
@@ -142,7 +214,7 @@ extern "C" fn verified(result: c_int, store: *mut ffi::X509_STORE_CTX) -> c_int 
         }
         if let Some(observation) = observation(ssl) {
             let expiry = expiry(ffi::X509_STORE_CTX_get_current_cert(store));
-            let version = text(ffi::SSL_get_version(ssl));
+            let version = text_of(ffi::SSL_get_version(ssl));
             observation.note(|facts| (facts.version, facts.certificate_expiry) = (version, expiry));
         }
     }
@@ -194,7 +266,7 @@ unsafe fn protocol(ssl: *const ffi::SSL) -> Option<String> {
 /// # Safety
 ///
 /// `text` is null, or ends with a zero byte.
-unsafe fn text(text: *const c_char) -> Option<String> {
+unsafe fn text_of(text: *const c_char) -> Option<String> {
     if text.is_null() {
         return None;
     }

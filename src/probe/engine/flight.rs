@@ -40,6 +40,7 @@ pub(super) struct Flight {
     method: Method,
     target: Target,
     started_at: i64,
+    launched: Instant,
 }
 
 /// What follows on a hop that has ended.
@@ -61,10 +62,10 @@ impl Flight {
     ) -> Result<Self> {
         let time = journey.deadline.saturating_duration_since(Instant::now());
         handle::prepare(&mut handle, &method, &target, time).map_err(broken)?;
-        let started_at = nanoseconds_since_1970();
+        let (started_at, launched) = (nanoseconds_since_1970(), Instant::now());
         let mut handle = multi.add2(handle).map_err(broken)?;
         handle.set_token(slot).map_err(broken)?;
-        Ok(Flight { handle, journey, method, target, started_at })
+        Ok(Flight { handle, journey, method, target, started_at, launched })
     }
 
     /// Returns how this hop has ended, if the message says so.
@@ -80,14 +81,15 @@ impl Flight {
         options: &EngineOptions,
         connections: &mut Connections,
     ) -> Result<(Handle, Landed)> {
-        let Flight { handle, mut journey, method, target, started_at } = self;
+        let Flight { handle, mut journey, method, target, started_at, launched } = self;
         let mut handle = multi.remove2(handle).map_err(broken)?;
         let numbers = numbers(&handle);
-        let times = times(&handle, &numbers);
-        let reused = times.ready > 0 && handle.num_connects().is_ok_and(|count| count == 0);
+        let times = times(&handle, &numbers, launched);
         let bytes_sent = handle.request_size().unwrap_or_default() + whole(handle.upload_size());
         let body_bytes = whole(handle.download_size());
         let bytes_received = handle.header_size().unwrap_or_default() + body_bytes;
+        // A request that did not get so far made no connection either, but there was none to use.
+        let reused = bytes_sent > 0 && handle.num_connects().is_ok_and(|count| count == 0);
         let course = Course {
             named: target.is_named(),
             tls: target.is_tls(),
@@ -145,15 +147,20 @@ pub(super) fn nanoseconds_since_1970() -> i64 {
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
-fn times(handle: &Handle, numbers: &Numbers) -> Cumulative {
+fn times(handle: &Handle, numbers: &Numbers, launched: Instant) -> Cumulative {
     // libcurl has whole microseconds; the curl crate makes a fraction of a second of them, and cuts it.
     let micros = |time: Result<Duration, curl::Error>| {
         let nanos = time.unwrap_or_default().as_nanos();
         u64::try_from((nanos + 500) / 1_000).unwrap_or(u64::MAX)
     };
+    let connect = match micros(handle.connect_time()) {
+        // libcurl does not tell when the connection was there if the time is over during the TLS handshake.
+        0 => handle.get_ref().tls_begun().map_or(0, |begun| micros(Ok(begun.saturating_duration_since(launched)))),
+        connect => connect,
+    };
     Cumulative {
         name_lookup: micros(handle.namelookup_time()),
-        connect: micros(handle.connect_time()),
+        connect,
         tls: micros(handle.appconnect_time()),
         ready: micros(handle.pretransfer_time()),
         sent: numbers.sent,

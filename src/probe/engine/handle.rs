@@ -1,10 +1,13 @@
 //! The handles of libcurl: the options that all requests share, and those of one request.
 
+use std::sync::Arc;
+
 use curl::easy::{Easy2, Handler, HttpVersion, List, WriteError};
-use logator_libcurl::easy::{Observed, allow_protocols, forget_ca_folder, prefer_ca_file};
+use logator_libcurl::easy::{Observed, allow_protocols, read_no_certificates};
+use logator_libcurl::tls::Certificates;
 
 use super::{EngineOptions, Proxy, broken};
-use crate::core::error::Result;
+use crate::core::error::{Error, Result};
 use crate::probe::request::{Method, Target};
 
 /// A handle, which is used for one request after another.
@@ -41,8 +44,8 @@ impl Handler for Answer {
 }
 
 /// Creates a handle with the options that all requests share.
-pub(super) fn create(options: &EngineOptions) -> Result<Handle> {
-    let mut handle = Easy2::new(Observed::new(Answer::default()));
+pub(super) fn create(options: &EngineOptions, certificates: &Arc<Certificates>) -> Result<Handle> {
+    let mut handle = Easy2::new(Observed::new(Answer::default(), Arc::clone(certificates)));
     configure(&mut handle, options).map_err(broken)?;
     Ok(handle)
 }
@@ -57,13 +60,7 @@ fn configure(handle: &mut Handle, options: &EngineOptions) -> std::result::Resul
         Proxy::Environment => {}
         Proxy::At(url) => handle.proxy(url)?,
     }
-    match &options.ca_file {
-        Some(file) => {
-            handle.cainfo(file)?;
-            forget_ca_folder(handle)?;
-        }
-        None => prefer_ca_file(handle)?,
-    }
+    read_no_certificates(handle)?;
     if !options.reuse {
         handle.fresh_connect(true)?;
         handle.forbid_reuse(true)?;
@@ -98,4 +95,14 @@ pub(super) fn prepare(
     }
     handle.http_headers(headers)?;
     handle.custom_request(method.as_str())
+}
+
+/// Reads the certificates that servers are verified with.
+pub(super) fn certificates(options: &EngineOptions) -> Result<Arc<Certificates>> {
+    let read = match &options.ca_file {
+        Some(file) => Certificates::read(Some(file), None)
+            .map_err(|why| format!("cannot read the certificates in {}: {why}", file.display())),
+        None => Certificates::of_the_system().map_err(|why| format!("cannot read the system's certificates: {why}")),
+    };
+    read.map(Arc::new).map_err(Error::usage)
 }

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use curl::multi::{Events, Multi};
 use logator_libcurl::multi::{end_without_look_ups, look_up_at_a_time, watch};
+use logator_libcurl::tls::Certificates;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
@@ -105,6 +106,7 @@ pub struct Engine {
     flights: Vec<Option<Flight>>,
     free: Vec<usize>,
     idle: Vec<Handle>,
+    certificates: Arc<Certificates>,
     multi: Multi,
     epoll: Arc<Epoll>,
     events: Vec<EpollEvent>,
@@ -129,6 +131,7 @@ impl Engine {
         watch(&mut multi, Arc::clone(&epoll)).map_err(broken)?;
         let set = Arc::clone(&timer);
         multi.timer_function(move |time| set.set(time)).map_err(broken)?;
+        let certificates = handle::certificates(options)?;
         let workers = options.workers.max(1);
         // A request looks two kinds of addresses up. Threads start when they are needed.
         look_up_at_a_time(&mut multi, u16::try_from(2 * workers).unwrap_or(MOST_LOOK_UPS).min(MOST_LOOK_UPS))
@@ -137,7 +140,8 @@ impl Engine {
         let engine = Engine {
             flights: (0..workers).map(|_| None).collect(),
             free: (0..workers).rev().collect(),
-            idle: vec![handle::create(options)?],
+            idle: vec![handle::create(options, &certificates)?],
+            certificates,
             multi,
             epoll,
             events: vec![EpollEvent::empty(); 256],
@@ -173,7 +177,7 @@ impl Engine {
         };
         let handle = match self.idle.pop() {
             Some(handle) => handle,
-            None => handle::create(&self.options)?,
+            None => handle::create(&self.options, &self.certificates)?,
         };
         let (journey, target) = flight::Journey::new(request, tag, &self.options);
         self.flights[slot] = Some(Flight::start(&self.multi, handle, slot, journey, target)?);

@@ -37,7 +37,7 @@ fn head(mut stream: &TcpStream) -> String {
     while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|length| length == 1) {
         head.push(byte[0]);
     }
-    String::from_utf8(head).unwrap()
+    String::from_utf8_lossy(&head).into_owned()
 }
 
 /// Starts a server that answers every request on a connection with what `answer` makes of its head.
@@ -118,13 +118,17 @@ fn failures_have_the_class_of_what_the_server_does() {
         linger(stream);
     });
     let babbles = serve(|mut stream| {
-        head(&stream);
         let _ = stream.write_all(b"220 mail.example.com ESMTP\r\n");
+        linger(stream);
     });
-    let plain = answering(|_| OK.into());
+    let plain = serve(|mut stream| {
+        let _ = stream.read(&mut [0; 5]);
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        linger(stream);
+    });
     let refuses = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let unavailable = answering(|_| "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".into());
-    let short = EngineOptions { timeout: Duration::from_millis(300), ..options() };
+    let short = EngineOptions { timeout: Duration::from_secs(1), ..options() };
     for (what, url, expected) in [
         ("no such name", "http://name.invalid/".into(), "dns"),
         ("a closed port", format!("http://127.0.0.1:{refuses}/"), "refused"),
@@ -150,12 +154,12 @@ fn failures_have_the_class_of_what_the_server_does() {
 
 #[test]
 fn the_phase_that_waits_in_vain_takes_the_time() {
-    let short = EngineOptions { timeout: Duration::from_millis(200), ..options() };
+    let short = EngineOptions { timeout: Duration::from_secs(1), ..options() };
     let silent = serve(linger);
     let hop = hop(&format!("https://127.0.0.1:{silent}/"), &short);
-    assert!(hop.phases.tls > 190_000 && hop.phases.connect < 100_000, "{hop:?}");
+    assert!(hop.phases.tls > 600_000 && hop.phases.connect < 400_000, "{hop:?}");
     let hop = self::hop(&format!("http://127.0.0.1:{silent}/"), &short);
-    assert!(hop.phases.wait > 190_000 && hop.phases.connect < 100_000, "{hop:?}");
+    assert!(hop.phases.wait > 600_000 && hop.phases.connect < 400_000, "{hop:?}");
 }
 
 #[test]
@@ -254,10 +258,10 @@ fn all_hops_of_a_request_share_its_time() {
         "/1" => "HTTP/1.1 302 X\r\nLocation: /2\r\nContent-Length: 0\r\n\r\n".into(),
         _ => "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n".into(),
     });
-    let short = EngineOptions { redirects: 3, timeout: Duration::from_millis(300), ..options() };
+    let short = EngineOptions { redirects: 3, timeout: Duration::from_secs(1), ..options() };
     let hops = hops(Request::get(&format!("http://127.0.0.1:{port}/1")).unwrap(), &short);
     assert_eq!(hops.iter().map(|hop| error(hop).0).collect::<Vec<_>>(), ["", "timeout-transfer"]);
-    assert!(hops.iter().map(|hop| hop.phases.total()).sum::<u64>() < 320_000, "{hops:?}");
+    assert!(hops.iter().map(|hop| hop.phases.total()).sum::<u64>() < 1_500_000, "{hops:?}");
 }
 
 #[test]
@@ -385,6 +389,15 @@ fn a_proxy_is_used_only_if_it_is_asked_for() {
     {
         let hop = hop(&format!("http://127.0.0.1:{direct}/"), &EngineOptions { proxy: proxy.clone(), ..options() });
         assert_eq!(hop.status, Some(status), "{proxy:?}");
+    }
+}
+
+#[test]
+fn certificates_that_cannot_be_read_are_an_error_at_the_start() {
+    for file in ["/nowhere/ca.pem", "/dev/null"] {
+        let options = EngineOptions { ca_file: Some(file.into()), ..options() };
+        let error = Engine::new(&options).err().expect(file);
+        assert!(error.exit_code() == 2 && error.to_string().contains(file), "{error}");
     }
 }
 
