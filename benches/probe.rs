@@ -70,7 +70,7 @@ impl Nginx {
         let conf = format!(
             "daemon off;\nmaster_process off;\npid {};\nerror_log {};\nevents {{ worker_connections 4096; }}\nhttp {{\n\
              {temporary}\naccess_log off;\nabsolute_redirect off;\nserver {{\nlisten 127.0.0.1:{plain} backlog=4096;\n\
-             listen 127.0.0.1:{tls} ssl http2 backlog=4096;\nssl_certificate server.pem;\nssl_certificate_key server.key;\n\
+             listen 127.0.0.1:{tls} ssl http2 backlog=4096;\nssl_protocols TLSv1.2 TLSv1.3;\nssl_certificate server.pem;\nssl_certificate_key server.key;\n\
              location = /1 {{ return 302 /2; }}\nlocation = /2 {{ return 302 /3; }}\n\
              location / {{ return 200 \"hello\\n\"; }}\n}}\n}}\n",
             at("pid"),
