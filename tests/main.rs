@@ -36,6 +36,8 @@ mod pull;
 mod push;
 mod receipts;
 mod replay;
+#[cfg(feature = "probe")]
+mod requests;
 #[cfg(feature = "sqlite")]
 mod resume;
 mod secrets;
