@@ -160,7 +160,7 @@ fn documents_as_avro_allocate_nothing() {
     let library = Library::builtin();
     let wrapped = |index: usize| format!("<30>Feb  3 04:05:06 gate x: {}", access(index));
     let json = |index: usize| format!("{{\"text\":\"a\",\"n\":[{index},null],\"o\":{{\"a\":1.5}}}}");
-    let cases: [(&str, Envelope, &dyn Fn(usize) -> String); 3] = [
+    let cases: [(&str, Envelope, Line<'_>); 3] = [
         ("combined", Envelope::None, &access),
         ("combined", Envelope::Syslog, &wrapped),
         ("ndjson", Envelope::None, &json),
