@@ -46,7 +46,7 @@ fn a_consumer_ends_although_its_broker_is_away_and_says_what_is_not_committed() 
     kafka.api().create("t", 1, &[]);
     kafka.kcat().produce("t", &[], lines(0..2000).as_bytes());
     let slow = ["--to", "delay:500", "--batch-lines", "1000", "-j", "1", "--in-flight", "1"];
-    let mut consumer = start(&place, "a", &kafka.address("t?group=g"), &slow);
+    let consumer = start(&place, "a", &kafka.address("t?group=g"), &slow);
     wait_for("documents", PATIENCE, || (!objects(&place, "a.ndjson").is_empty()).then_some(()));
     kafka.kill();
     consumer.signal(Signal::SIGTERM);
