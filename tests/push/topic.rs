@@ -292,7 +292,7 @@ fn a_missing_topic_is_told_and_no_password_is_shown() {
     let ran = place.run("logator-push", &["--connect", &format!("kafka://{servers}/elsewhere")], b"x\n");
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert!(ran.stderr.contains("elsewhere"), "{}", ran.stderr);
-    for address in ["kafka://joe:hush@127.0.0.1:1/t?format=hush", "kafka://joe:hush@127.0.0.1:1"] {
+    for address in ["kafka://joe:hush@127.0.0.1:1/t?nope=hush", "kafka://joe:hush@127.0.0.1:1"] {
         let ran = place.run("logator-push", &["--connect", address], b"x\n");
         assert_eq!(ran.code, Some(2), "{}", ran.stderr);
         assert!(!ran.stderr.contains("hush"), "{}", ran.stderr);
