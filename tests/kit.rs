@@ -29,10 +29,10 @@ pub mod certificates;
 pub mod disk;
 pub mod docker;
 pub mod logs;
-#[cfg(feature = "mongodb")]
-pub mod mongod;
 #[cfg(feature = "kafka")]
 pub mod mock_kafka;
+#[cfg(feature = "mongodb")]
+pub mod mongod;
 pub mod needs;
 pub mod noise;
 #[cfg(feature = "elasticsearch")]

@@ -27,14 +27,28 @@ pub fn take() -> Attempts {
 }
 
 /// Notes an attempt that was answered in `time`.
-#[cfg(any(feature = "sqlite", feature = "mongodb", feature = "elasticsearch", feature = "kafka", feature = "contract-tests", test))]
+#[cfg(any(
+    feature = "sqlite",
+    feature = "mongodb",
+    feature = "elasticsearch",
+    feature = "kafka",
+    feature = "contract-tests",
+    test
+))]
 pub(super) fn note_answer(time: Duration) {
     let noted = NOTED.get();
     NOTED.set(Attempts { answered: noted.answered + time, ..noted });
 }
 
 /// Notes an attempt that was refused. `retried` documents need another one.
-#[cfg(any(feature = "sqlite", feature = "mongodb", feature = "elasticsearch", feature = "kafka", feature = "contract-tests", test))]
+#[cfg(any(
+    feature = "sqlite",
+    feature = "mongodb",
+    feature = "elasticsearch",
+    feature = "kafka",
+    feature = "contract-tests",
+    test
+))]
 pub(super) fn note_refusal(retried: usize) {
     let noted = NOTED.get();
     NOTED.set(Attempts { refused: noted.refused + 1, retried: noted.retried + retried as u64, ..noted });

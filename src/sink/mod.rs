@@ -19,7 +19,14 @@ pub mod mongodb;
 pub mod ndjson;
 pub mod null;
 pub mod registry;
-#[cfg(any(feature = "sqlite", feature = "mongodb", feature = "elasticsearch", feature = "kafka", feature = "contract-tests", test))]
+#[cfg(any(
+    feature = "sqlite",
+    feature = "mongodb",
+    feature = "elasticsearch",
+    feature = "kafka",
+    feature = "contract-tests",
+    test
+))]
 mod retry;
 mod spec;
 pub mod sqlite;
