@@ -10,7 +10,7 @@
 //! `LOGATOR_TEST_SHIPPERS` is the folder with nginx, as for the tests. `LOGATOR_BENCH_SECONDS` is the time of each
 //! measurement of a rate (default 10).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,6 +45,8 @@ struct Nginx {
     place: tempfile::TempDir,
     plain: u16,
     tls: u16,
+    /// Other ports of the same server, with and without TLS.
+    others: [u16; 2],
     process: Child,
 }
 
@@ -63,18 +65,20 @@ impl Nginx {
         let made = Command::new("sh").args(["-ec", script]).current_dir(place.path()).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let port = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let (plain, tls) = (port(), port());
+        let (plain, tls, others) = (port(), port(), [port(), port()]);
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|name| format!("{name}_temp_path {};\n", at(name)))
             .concat();
         let conf = format!(
             "daemon off;\nmaster_process off;\npid {};\nerror_log {};\nevents {{ worker_connections 4096; }}\nhttp {{\n\
              {temporary}\naccess_log off;\nabsolute_redirect off;\nserver {{\nlisten 127.0.0.1:{plain} backlog=4096;\n\
-             listen 127.0.0.1:{tls} ssl http2 backlog=4096;\nssl_protocols TLSv1.2 TLSv1.3;\nssl_certificate server.pem;\nssl_certificate_key server.key;\n\
+             listen 127.0.0.1:{tls} ssl http2 backlog=4096;\nlisten 127.0.0.1:{};\nlisten 127.0.0.1:{} ssl http2;\nssl_protocols TLSv1.2 TLSv1.3;\nssl_certificate server.pem;\nssl_certificate_key server.key;\n\
              location = /1 {{ return 302 /2; }}\nlocation = /2 {{ return 302 /3; }}\n\
              location / {{ return 200 \"hello\\n\"; }}\n}}\n}}\n",
             at("pid"),
             at("error.log"),
+            others[0],
+            others[1],
         );
         std::fs::write(place.path().join("nginx.conf"), conf).unwrap();
         let libraries = ["usr/lib", "lib"].into_iter().flat_map(|folder| {
@@ -90,12 +94,17 @@ impl Nginx {
         while std::net::TcpStream::connect(("127.0.0.1", plain)).is_err() {
             std::thread::sleep(Duration::from_millis(10));
         }
-        Nginx { place, plain, tls, process }
+        Nginx { place, plain, tls, others, process }
     }
 
     fn url(&self, scheme: &str, path: &str) -> String {
         let port = if scheme == "https" { self.tls } else { self.plain };
         format!("{scheme}://127.0.0.1:{port}{path}")
+    }
+
+    /// Another address of the same server, for which a client has no connection yet.
+    fn other(&self, scheme: &str) -> String {
+        format!("{scheme}://127.0.0.1:{}/", self.others[usize::from(scheme == "https")])
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -223,11 +232,14 @@ fn compare(nginx: &Nginx) {
     }
     for scheme in ["http", "https"] {
         let url = nginx.url(scheme, "/1");
-        let mut engine = Engine::new(&EngineOptions { redirects: 5, ..nginx.options() }).unwrap();
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
+            // curl keeps the connection from hop to hop, so logator does the same here.
+            let options = EngineOptions { redirects: 5, reuse: true, ..nginx.options() };
+            let mut engine = Engine::new(&options).unwrap();
+            request(&mut engine, &nginx.other(scheme));
             ours.push(request(&mut engine, &url).iter().map(|hop| hop.phases.total()).sum());
-            theirs.push(curl_times(&url, &nginx.path("ca.pem"), &["-L"]).total);
+            theirs.push(curl_times(&url, nginx, &["-L"]).total);
         }
         println!("{scheme}, three hops: logator {} µs, curl -L {} µs", median(&mut ours), median(&mut theirs));
     }
@@ -245,13 +257,14 @@ fn request(engine: &mut Engine, url: &str) -> Vec<Hop> {
 }
 
 fn curl(url: &str, nginx: &Nginx, tls: bool) -> Phases {
-    let times = curl_times(url, &nginx.path("ca.pem"), &[]);
+    let times = curl_times(url, nginx, &[]);
     split(&times, Course { named: false, tls, reused: false, sent: true, answered: true, finished: true }).0
 }
 
-/// Runs curl. It makes the request twice, each time with a connection of its own, and tells the times of the second
-/// one: the first one also loads its libraries.
-fn curl_times(url: &str, ca_file: &Path, options: &[&str]) -> Cumulative {
+/// Runs curl. It asks another port first, and tells the times of the second request: the first one also loads its
+/// libraries and reads the certificates.
+fn curl_times(url: &str, nginx: &Nginx, options: &[&str]) -> Cumulative {
+    let scheme = url.split(':').next().unwrap();
     const FORMAT: &str = "%{time_namelookup} %{time_connect} %{time_appconnect} %{time_pretransfer} \
         %{time_starttransfer} %{time_total}\n";
     let output = Command::new("curl")
@@ -260,17 +273,17 @@ fn curl_times(url: &str, ca_file: &Path, options: &[&str]) -> Cumulative {
             "--noproxy",
             "*",
             "--no-sessionid",
-            "-H",
-            "Connection: close",
             "-o",
             "/dev/null",
             "-o",
             "/dev/null",
+            "-w",
+            FORMAT,
+            "--cacert",
         ])
-        .args(["-w", FORMAT, "--cacert"])
-        .arg(ca_file)
+        .arg(nginx.path("ca.pem"))
         .args(options)
-        .args([url, url])
+        .args([&nginx.other(scheme), url])
         .output()
         .expect("curl");
     assert!(output.status.success(), "curl: {}", String::from_utf8_lossy(&output.stderr));

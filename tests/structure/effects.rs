@@ -27,6 +27,7 @@ const EFFECTS: [(&str, &[&str], &[&str]); 10] = [
             "std::net::UdpSocket",
             "std::os::unix::net",
             "nix::sys::socket",
+            "curl",
             "zmq",
         ],
         &[],

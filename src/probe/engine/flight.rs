@@ -1,19 +1,23 @@
 //! One request in the air: its start, its end, and what follows on it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use curl::multi::{Easy2Handle, Message, Multi};
 use logator_libcurl::easy::{Numbers, Observed, numbers};
 
-use super::handle::{self, Answer, Handle};
-use super::{Connections, EngineOptions, broken};
+use super::handle::{self, Answer, Handle, broken};
+use super::options::EngineOptions;
 use crate::core::error::Result;
 use crate::probe::failure::{self, Failure};
 use crate::probe::outcome::{Finished, Hop, Tls};
 use crate::probe::phases::{Course, Cumulative, split};
 use crate::probe::redirect::{Next, Trail};
 use crate::probe::request::{Method, Request, Target};
+
+/// What the connections that are kept were made with, by their numbers.
+pub(super) type Connections = HashMap<u64, Tls>;
 
 /// The way of a request from its start to its end, over all hops.
 pub(super) struct Journey {

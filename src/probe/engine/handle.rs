@@ -6,7 +6,7 @@ use curl::easy::{Easy2, Handler, HttpVersion, List, WriteError};
 use logator_libcurl::easy::{Observed, allow_protocols, read_no_certificates};
 use logator_libcurl::tls::Certificates;
 
-use super::{EngineOptions, Proxy, broken};
+use super::options::{EngineOptions, Proxy};
 use crate::core::error::{Error, Result};
 use crate::probe::request::{Method, Target};
 
@@ -105,4 +105,9 @@ pub(super) fn certificates(options: &EngineOptions) -> Result<Arc<Certificates>>
         None => Certificates::of_the_system().map_err(|why| format!("cannot read the system's certificates: {why}")),
     };
     read.map(Arc::new).map_err(Error::usage)
+}
+
+/// Returns the error for a failure of libcurl that does not belong to one request.
+pub(super) fn broken(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::system("libcurl failed").because(why)
 }

@@ -8,14 +8,13 @@
 
 mod flight;
 mod handle;
+mod options;
 #[cfg(test)]
 mod tests;
 mod waker;
 
-use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use curl::multi::{Events, Multi};
 use logator_libcurl::multi::{end_without_look_ups, look_up_at_a_time, watch};
@@ -23,58 +22,14 @@ use logator_libcurl::tls::Certificates;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use self::flight::{Flight, Landed};
-use self::handle::Handle;
+use self::flight::{Connections, Flight, Landed};
+use self::handle::{Handle, broken};
+pub use self::options::{EngineOptions, Proxy};
 use self::waker::Timer;
 pub use self::waker::Waker;
-use super::outcome::{Finished, Tls};
+use super::outcome::Finished;
 use super::request::Request;
 use crate::core::error::{Error, Result};
-
-/// How requests are made.
-#[derive(Debug, Clone)]
-pub struct EngineOptions {
-    /// The largest number of requests at a time.
-    pub workers: usize,
-    /// The time that a request may take, with all its redirects.
-    pub timeout: Duration,
-    /// The largest number of redirects of a request that are followed. With 0, a redirect is an answer like any other.
-    pub redirects: u32,
-    /// Whether connections, TLS sessions and looked-up names are kept for later requests.
-    pub reuse: bool,
-    /// The proxy.
-    pub proxy: Proxy,
-    /// The file of the certificates that are trusted, instead of the system's.
-    pub ca_file: Option<PathBuf>,
-    /// The name with which requests introduce themselves.
-    pub user_agent: String,
-}
-
-impl Default for EngineOptions {
-    fn default() -> Self {
-        EngineOptions {
-            workers: 64,
-            timeout: Duration::from_secs(30),
-            redirects: 0,
-            reuse: false,
-            proxy: Proxy::None,
-            ca_file: None,
-            user_agent: concat!("logator/", env!("CARGO_PKG_VERSION")).into(),
-        }
-    }
-}
-
-/// The proxy of all requests.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Proxy {
-    /// No proxy, whatever the environment says.
-    #[default]
-    None,
-    /// The proxy that the environment names (`http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`).
-    Environment,
-    /// The proxy with this URL.
-    At(String),
-}
 
 /// The data of the waker's events. Sockets have their own numbers as data.
 const WAKER: u64 = u64::MAX;
@@ -115,9 +70,6 @@ pub struct Engine {
     options: EngineOptions,
     connections: Connections,
 }
-
-/// What the connections that are kept were made with, by their numbers.
-type Connections = HashMap<u64, Tls>;
 
 impl Engine {
     /// Creates an engine.
@@ -261,9 +213,4 @@ fn milliseconds(until: Option<Instant>) -> EpollTimeout {
     let Some(until) = until else { return EpollTimeout::NONE };
     let left = until.saturating_duration_since(Instant::now());
     EpollTimeout::try_from(left.as_micros().div_ceil(1_000)).unwrap_or(EpollTimeout::MAX)
-}
-
-/// Returns the error for a failure of libcurl that does not belong to one request.
-fn broken(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::system("libcurl failed").because(why)
 }
