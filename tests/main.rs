@@ -26,6 +26,8 @@ mod inputs;
 mod kafka_sink;
 #[cfg(feature = "kafka")]
 mod kafka_source;
+#[cfg(all(feature = "kafka", feature = "sqlite"))]
+mod kafka;
 mod keys;
 mod kit;
 mod lines;
