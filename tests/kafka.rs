@@ -6,8 +6,8 @@
 
 mod avro;
 mod broker;
-mod consumed;
-mod groups;
+#[cfg(feature = "mongodb")]
+mod durable;
 mod hostile;
 mod killed;
 mod produced;

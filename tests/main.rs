@@ -28,6 +28,8 @@ mod kafka_sink;
 mod kafka_source;
 #[cfg(all(feature = "kafka", feature = "sqlite"))]
 mod kafka;
+#[cfg(feature = "kafka")]
+mod kafka_sink;
 mod keys;
 mod kit;
 mod lines;

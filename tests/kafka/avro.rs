@@ -14,12 +14,19 @@ use crate::kit::workspace::{Workspace, account};
 
 /// Writes the access log of `place` to a topic as Avro.
 fn write(place: &Workspace, to: &str, more: &[&str]) -> crate::kit::Ran {
-    place.run("logator", &[&["run", "access.log", "-f", "combined", "--receipt", "receipt", "--to", to], more].concat(), b"")
+    place.run(
+        "logator",
+        &[&["run", "access.log", "-f", "combined", "--receipt", "receipt", "--to", to], more].concat(),
+        b"",
+    )
 }
 
 /// Checks that Avro documents say the same as the JSON documents of the same lines.
 fn compare(documents: &BTreeMap<String, Value>, records: &[Record], decoded: &[(u32, Value)]) {
-    assert_eq!((records.len(), decoded.len(), header_ids(records).len()), (documents.len(), documents.len(), documents.len()));
+    assert_eq!(
+        (records.len(), decoded.len(), header_ids(records).len()),
+        (documents.len(), documents.len(), documents.len())
+    );
     for (record, (_, avro)) in records.iter().zip(decoded) {
         let json = &documents[record.header("logator-id").expect("an id")];
         for (name, value) in json.as_object().expect("an object") {
@@ -52,14 +59,23 @@ fn documents_are_avro_that_others_read_by_the_schema_in_the_registry() {
     let to = kafka.address(&format!("{topic}?format=avro&registry={}", registry.base()));
     for round in 1..=2 {
         let ran = write(&place, &to, &["--avro-schema", "schema.avsc"]);
-        assert_eq!((ran.code, account(&place.receipt("receipt"))), (Some(0), [1000, 1000, 0, 0, 0, 0]), "{}", ran.stderr);
+        assert_eq!(
+            (ran.code, account(&place.receipt("receipt"))),
+            (Some(0), [1000, 1000, 0, 0, 0, 0]),
+            "{}",
+            ran.stderr
+        );
         assert_eq!(registry.versions(&topic).len(), 1, "the same schema is registered once, round {round}");
     }
     let records = kafka.kcat().consume(&topic);
     assert_eq!(records.len(), 2000);
     let id = u32::from_be_bytes(records[0].value.as_deref().expect("a value")[1..5].try_into().expect("four bytes"));
     let schema = registry.schema(id);
-    assert_eq!(schema, serde_json::from_str::<Value>(&place.text("schema.avsc")).expect("JSON"), "the file has the same schema");
+    assert_eq!(
+        schema,
+        serde_json::from_str::<Value>(&place.text("schema.avsc")).expect("JSON"),
+        "the file has the same schema"
+    );
     let mut seen = BTreeSet::new();
     let records: Vec<Record> =
         records.into_iter().filter(|record| seen.insert(record.header("logator-id").map(str::to_owned))).collect();
@@ -132,7 +148,9 @@ fn more_fields_make_a_new_version_that_is_compatible_backward() {
     let place = Workspace::new();
     place.write("access.log", access(0..10));
     let to = kafka.address(&format!("{topic}?format=avro&registry={}", registry.base()));
-    for (nth, pattern) in ["^%{IPORHOST:clientip} ", "^%{IPORHOST:clientip} .* %{INT:bytes:int} \""].into_iter().enumerate() {
+    for (nth, pattern) in
+        ["^%{IPORHOST:clientip} ", "^%{IPORHOST:clientip} .* %{INT:bytes:int} \""].into_iter().enumerate()
+    {
         let ran = place.run("logator", &["run", "access.log", "-p", pattern, "--to", &to], b"");
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
         if nth == 0 {
@@ -142,11 +160,14 @@ fn more_fields_make_a_new_version_that_is_compatible_backward() {
     assert_eq!(registry.versions(&topic).len(), 2);
     let records = kafka.kcat().consume(&topic);
     let values: Vec<&[u8]> = records.iter().map(|record| record.value.as_deref().expect("a value")).collect();
-    let ids: BTreeSet<u32> = values.iter().map(|value| u32::from_be_bytes(value[1..5].try_into().expect("four bytes"))).collect();
+    let ids: BTreeSet<u32> =
+        values.iter().map(|value| u32::from_be_bytes(value[1..5].try_into().expect("four bytes"))).collect();
     assert_eq!((records.len(), ids.len()), (20, 2));
     let schemas = ids.iter().map(|id| (*id, registry.schema(*id))).collect();
     let decoded = decode(Frame::Confluent, &schemas, values);
-    assert!(decoded[..10].iter().all(|(_, document)| document.get("bytes").is_none() && document["clientip"].is_string()));
+    assert!(
+        decoded[..10].iter().all(|(_, document)| document.get("bytes").is_none() && document["clientip"].is_string())
+    );
     assert!(decoded[10..].iter().all(|(_, document)| document["bytes"].is_i64()), "{:?}", decoded[10]);
     registry.remove(&topic);
 }
@@ -157,7 +178,8 @@ fn avro_of_other_writers_is_read_by_the_schema_of_each_message() {
     let (kafka, registry) = (AnyKafka::get(), Registry::get());
     let topic = kafka.topic("others", 1, &[]);
     let schema = |fields: Value| json!({ "type": "record", "name": "R", "fields": fields });
-    let first = schema(json!([{ "name": "a", "type": "string" }, { "name": "n", "type": ["null", "long"], "default": null }]));
+    let first =
+        schema(json!([{ "name": "a", "type": "string" }, { "name": "n", "type": ["null", "long"], "default": null }]));
     let second = schema(json!([
         { "name": "a", "type": "string" },
         { "name": "n", "type": ["null", "long"], "default": null },

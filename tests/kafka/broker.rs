@@ -82,6 +82,9 @@ fn a_broker_that_is_killed_again_and_again_loses_nothing_on_the_way_from_a_file_
     row.doubled = documents.len() - texts.len();
     let records = kafka.kcat().consume("logs");
     tell(&format!("{FAULT}: {} of {written} lines stand twice in the topic", twice(&records)));
-    assert_eq!(kafka.api().committed("g", "logs", PARTITIONS).into_iter().flatten().sum::<i64>() as usize, records.len());
+    assert_eq!(
+        kafka.api().committed("g", "logs", PARTITIONS).into_iter().flatten().sum::<i64>() as usize,
+        records.len()
+    );
     row.close();
 }

@@ -19,7 +19,8 @@ fn a_payload_that_is_no_avro_is_a_dead_letter_with_its_place_and_the_rest_goes_o
         { "name": "deep", "type": ["null", "R"] },
     ] });
     let id = registry.register(&topic, &schema);
-    let good = |text: &str| encode(Frame::Confluent, id, &schema, &[json!({ "a": text, "list": [], "deep": null })]).remove(0);
+    let good =
+        |text: &str| encode(Frame::Confluent, id, &schema, &[json!({ "a": text, "list": [], "deep": null })]).remove(0);
     let framed = |id: u32, body: &[u8]| [&[0][..], &id.to_be_bytes(), body].concat();
     let whole = good("whole");
     let mut random = fastrand::Rng::with_seed(99);
@@ -66,7 +67,12 @@ fn a_payload_that_is_no_avro_is_a_dead_letter_with_its_place_and_the_rest_goes_o
     run.close_input();
     let ran = run.end();
     let (all, bad) = (messages.len() as u64, messages.iter().filter(|(_, is_good)| !is_good).count() as u64);
-    assert_eq!((ran.code, account(&place.receipt("receipt"))), (Some(1), [all, all - bad, 0, 0, bad, 0]), "{}", ran.stderr);
+    assert_eq!(
+        (ran.code, account(&place.receipt("receipt"))),
+        (Some(1), [all, all - bad, 0, 0, bad, 0]),
+        "{}",
+        ran.stderr
+    );
     let read: Vec<Value> = place.objects("out").iter().map(|document| document["a"].clone()).collect();
     assert_eq!(read, [json!("whole"), json!("last")]);
     let letters = dead_letters(&place);
@@ -75,7 +81,10 @@ fn a_payload_that_is_no_avro_is_a_dead_letter_with_its_place_and_the_rest_goes_o
     for (letter, offset) in letters.iter().zip(offsets) {
         let text = letter.to_string();
         let offset: i32 = offset;
-        assert!(text.contains(&topic) && text.contains("partition 0") && text.contains(&offset.to_string()), "{offset}: {text}");
+        assert!(
+            text.contains(&topic) && text.contains("partition 0") && text.contains(&offset.to_string()),
+            "{offset}: {text}"
+        );
     }
     assert_eq!(kafka.api().committed(&kafka.name("g"), &topic, 1), [Some(all as i64)]);
     registry.remove(&topic);

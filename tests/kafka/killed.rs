@@ -35,7 +35,20 @@ fn one_of_three_consumers_is_killed_in_mid_run_and_each_line_is_stored_once() {
         let start = |name: &str| -> Running {
             place.start(
                 "logator",
-                &["run", &from, "-p", ANY, "--batch-lines", "50", "-j", "1", "--receipt", name, "--to", "sqlite:logs.db"],
+                &[
+                    "run",
+                    &from,
+                    "-p",
+                    ANY,
+                    "--batch-lines",
+                    "50",
+                    "-j",
+                    "1",
+                    "--receipt",
+                    name,
+                    "--to",
+                    "sqlite:logs.db",
+                ],
             )
         };
         let names = ["first", "second", "third"];
@@ -58,7 +71,8 @@ fn one_of_three_consumers_is_killed_in_mid_run_and_each_line_is_stored_once() {
         let kept = names.iter().enumerate().filter(|(nth, _)| *nth != victim).map(|(_, name)| *name);
         again += kept.chain(["other"]).map(|name| place.receipt(name).tally.duplicate).sum::<u64>();
         let documents = stored(&place.path("logs.db"));
-        let texts: BTreeSet<&str> = documents.values().map(|document| document["text"].as_str().expect("text")).collect();
+        let texts: BTreeSet<&str> =
+            documents.values().map(|document| document["text"].as_str().expect("text")).collect();
         row.lines += LINES;
         row.lost += LINES - texts.len();
         row.doubled += documents.len() - texts.len();
