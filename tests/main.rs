@@ -22,14 +22,12 @@ mod faults;
 mod follow;
 mod grok;
 mod inputs;
-#[cfg(feature = "kafka")]
-mod kafka_sink;
-#[cfg(feature = "kafka")]
-mod kafka_source;
 #[cfg(all(feature = "kafka", feature = "sqlite"))]
 mod kafka;
 #[cfg(feature = "kafka")]
 mod kafka_sink;
+#[cfg(feature = "kafka")]
+mod kafka_source;
 mod keys;
 mod kit;
 mod lines;

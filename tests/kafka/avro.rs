@@ -184,11 +184,11 @@ fn avro_of_other_writers_is_read_by_the_schema_of_each_message() {
         { "name": "a", "type": "string" },
         { "name": "n", "type": ["null", "long"], "default": null },
         { "name": "when", "type": { "type": "long", "logicalType": "timestamp-millis" }, "default": 0 },
-        { "name": "tags", "type": { "type": "array", "items": "string" }, "default": [] },
+        { "name": "labels", "type": { "type": "array", "items": "string" }, "default": [] },
     ]));
     let ids = [registry.register(&topic, &first), registry.register(&topic, &second)];
     let old = encode(Frame::Confluent, ids[0], &first, &[json!({ "a": "x", "n": 7 }), json!({ "a": "y", "n": null })]);
-    let new = json!({ "a": "z", "n": -1, "when": 1_760_090_400_000_i64, "tags": ["p", "q"] });
+    let new = json!({ "a": "z", "n": -1, "when": 1_760_090_400_000_i64, "labels": ["p", "q"] });
     let new = encode(Frame::Confluent, ids[1], &second, &[new]);
     for value in old.iter().chain(&new) {
         kafka.kcat().produce_bytes(&topic, &[], value);
@@ -206,7 +206,7 @@ fn avro_of_other_writers_is_read_by_the_schema_of_each_message() {
     let values: Vec<(&str, Option<i64>)> =
         out.iter().map(|document| (document["a"].as_str().expect("text"), document["n"].as_i64())).collect();
     assert_eq!(values, [("x", Some(7)), ("y", None), ("z", Some(-1)), ("header", Some(1))]);
-    assert_eq!(out[2]["tags"], json!(["p", "q"]));
+    assert_eq!(out[2]["labels"], json!(["p", "q"]));
     assert!(out[2]["when"].to_string().contains("2025-10-10T10:00:00"), "{}", out[2]);
     registry.remove(&topic);
 }
