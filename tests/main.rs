@@ -22,6 +22,8 @@ mod faults;
 mod follow;
 mod grok;
 mod inputs;
+#[cfg(all(feature = "kafka", feature = "sqlite"))]
+mod kafka;
 #[cfg(feature = "kafka")]
 mod kafka_sink;
 #[cfg(feature = "kafka")]

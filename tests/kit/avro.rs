@@ -117,7 +117,8 @@ pub fn decode<'a>(
 
 /// Returns each document as a message, written by the schema with that id.
 pub fn encode(frame: Frame, id: u32, schema: &Value, documents: &[Value]) -> Vec<Vec<u8>> {
-    let request = json!({ "frame": frame.name(), "schemas": { id.to_string(): schema }, "id": id, "encode": documents });
+    let request =
+        json!({ "frame": frame.name(), "schemas": { id.to_string(): schema }, "id": id, "encode": documents });
     ask(&request).iter().map(bytes).collect()
 }
 

@@ -9,7 +9,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -39,8 +41,10 @@ pub struct Api {
 
 impl Api {
     fn new(host: &str) -> Self {
-        let admin = ClientConfig::new().set("bootstrap.servers", host).create().expect("a client");
-        Api { host: host.to_owned(), admin }
+        let mut config = ClientConfig::new();
+        // A topic that was asked for before it was made would else be missing for half a minute.
+        config.set("bootstrap.servers", host).set("topic.metadata.propagation.max.ms", "0");
+        Api { host: host.to_owned(), admin: config.create().expect("a client") }
     }
 
     /// Makes a topic with this number of partitions and these settings (`max.message.bytes=1000`).
@@ -54,8 +58,10 @@ impl Api {
         made.into_iter().for_each(|made| drop(made.unwrap_or_else(|(topic, error)| panic!("{topic}: {error}"))));
         // The broker answers before each partition has a leader.
         wait_for("the leaders of a new topic", ANSWER, || {
-            let offsets = (0..partitions).map(|partition| self.ends_of(topic, partition as i32));
-            offsets.collect::<KafkaResult<Vec<_>>>().ok()
+            let metadata = self.admin.inner().fetch_metadata(Some(topic), Duration::from_secs(5)).ok()?;
+            let found = metadata.topics().iter().find(|found| found.name() == topic)?;
+            let leaders = found.partitions().iter().filter(|partition| partition.leader() >= 0).count();
+            (leaders == partitions).then_some(())
         });
     }
 
@@ -118,7 +124,10 @@ impl Api {
     /// Returns the number of members that a group of the classic protocol has, once it is stable.
     pub fn members(&self, group: &str) -> Option<usize> {
         let list = self.admin.inner().fetch_group_list(Some(group), Duration::from_secs(5)).ok()?;
-        list.groups().iter().find(|found| found.name() == group && found.state() == "Stable").map(|found| found.members().len())
+        list.groups()
+            .iter()
+            .find(|found| found.name() == group && found.state() == "Stable")
+            .map(|found| found.members().len())
     }
 
     /// Waits until a group of the classic protocol is stable with this number of members.
@@ -291,7 +300,13 @@ fn copy_storage(directory: &Path) {
 /// Gives a broker an empty storage that knows a user.
 fn format_storage(directory: &Path, scram: &str) {
     let mut command = java();
-    command.arg("kafka.tools.StorageTool").args(["format", "--cluster-id", "bG9nYXRvci10ZXN0LWtmaw", "--add-scram", scram]);
+    command.arg("kafka.tools.StorageTool").args([
+        "format",
+        "--cluster-id",
+        "bG9nYXRvci10ZXN0LWtmaw",
+        "--add-scram",
+        scram,
+    ]);
     let output = command.arg("--config").arg(directory.join("properties")).output().expect("java");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

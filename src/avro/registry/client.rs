@@ -97,6 +97,12 @@ impl Registry {
                 format!("the payload names its schema by the fingerprint {key}, and a registry knows no fingerprints"),
             ));
         }
+        if let SchemaKey::Id(id) = key
+            && i32::try_from(id).is_err()
+        {
+            // Registries in Java do not know what to answer to such an id, so their answer may look like that of another server.
+            return Err(self.trouble(TroubleKind::Unknown, format!("there is no schema {id}: ids have 31 bits")));
+        }
         let value = self.ask(&Ask::Schema(key))?;
         let (mut known, mut texts) = (Vec::new(), Vec::new());
         self.follow(&value, &mut known, &mut texts)?;

@@ -1,0 +1,82 @@
+//! `kill -9` of consumers in mid-run.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use super::{ANY, numbered, stored};
+use crate::kit::kafka::AnyKafka;
+use crate::kit::table::{Row, seed, times};
+use crate::kit::workspace::{Running, Workspace};
+use crate::kit::{PATIENCE, wait_for};
+
+const PARTITIONS: usize = 6;
+const LINES: usize = 30_000;
+
+/// Returns the number of rows so far.
+fn rows(place: &Workspace) -> u64 {
+    let Ok(database) = rusqlite::Connection::open(place.path("logs.db")) else { return 0 };
+    database.query_row("select count(*) from logs", [], |row| row.get::<_, i64>(0)).map_or(0, |rows| rows as u64)
+}
+
+/// Three consumers share a topic. One of them is killed at a random moment, and another takes its place. The group gives its
+/// partitions away when it has not been heard of for 6 seconds.
+#[test]
+#[ignore = "needs a Kafka and kcat: run ./test"]
+fn one_of_three_consumers_is_killed_in_mid_run_and_each_line_is_stored_once() {
+    let kafka = AnyKafka::get();
+    let mut random = seed("kill -9 one of three consumers");
+    let mut row = Row::new("kill -9 one of three consumers");
+    let mut again = 0;
+    for round in 0..times(2) {
+        let topic = kafka.topic(&format!("killed-{round}"), PARTITIONS, &[]);
+        kafka.kcat().produce(&topic, &[], &numbered(0..LINES));
+        let place = Workspace::new();
+        let from = kafka.address(&format!("{topic}?group={}&until=end&session.timeout.ms=6000", kafka.name(&topic)));
+        let start = |name: &str| -> Running {
+            place.start(
+                "logator",
+                &[
+                    "run",
+                    &from,
+                    "-p",
+                    ANY,
+                    "--batch-lines",
+                    "50",
+                    "-j",
+                    "1",
+                    "--receipt",
+                    name,
+                    "--to",
+                    "sqlite:logs.db",
+                ],
+            )
+        };
+        let names = ["first", "second", "third"];
+        let mut consumers: Vec<Running> = names.iter().map(|name| start(name)).collect();
+        kafka.api().wait_for_members(&kafka.name(&topic), 3);
+        let when = random.u64(1..LINES as u64 * 3 / 4);
+        wait_for("rows", PATIENCE, || (rows(&place) >= when).then_some(()));
+        let victim = random.usize(..3);
+        assert!(!consumers[victim].has_ended(), "it is in mid-run");
+        consumers[victim].kill();
+        let (killed, before) = (Instant::now(), rows(&place));
+        row.times += 1;
+        consumers[victim] = start("other");
+        wait_for("rows of the others", PATIENCE, || (rows(&place) > before).then_some(()));
+        row.recovered(killed.elapsed());
+        for consumer in consumers {
+            let ran = consumer.end();
+            assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        }
+        let kept = names.iter().enumerate().filter(|(nth, _)| *nth != victim).map(|(_, name)| *name);
+        again += kept.chain(["other"]).map(|name| place.receipt(name).tally.duplicate).sum::<u64>();
+        let documents = stored(&place.path("logs.db"));
+        let texts: BTreeSet<&str> =
+            documents.values().map(|document| document["text"].as_str().expect("text")).collect();
+        row.lines += LINES;
+        row.lost += LINES - texts.len();
+        row.doubled += documents.len() - texts.len();
+    }
+    crate::kit::table::tell(&format!("{}: {again} records were read again and met their documents", row.fault));
+    row.close();
+}
