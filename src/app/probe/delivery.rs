@@ -167,3 +167,101 @@ impl Delivered {
         self.errors.extend(ended.error);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::core::context::Origin;
+    use crate::document::Documents;
+    use crate::event::{FieldPath, Value};
+    use crate::observe::console::LogFormat;
+    use crate::sink::{Outcome, Sink};
+
+    /// A sink whose answers are a function of the number of the call.
+    struct Scripted<F>(F, AtomicUsize);
+
+    impl<F: Fn(usize, &Documents) -> Result<Vec<Outcome>> + Send + Sync> Sink for Scripted<F> {
+        fn name(&self) -> &str {
+            "scripted:"
+        }
+
+        fn layout(&self) -> Layout {
+            Encoding::Json.into()
+        }
+
+        fn store(&self, documents: &Documents, outcomes: &mut Vec<Outcome>) -> Result<()> {
+            *outcomes = (self.0)(self.1.fetch_add(1, Ordering::Relaxed), documents)?;
+            Ok(())
+        }
+    }
+
+    /// Delivers `count` documents to a sink. Returns what became of them, whether the thread ended early, and the dead letters.
+    fn deliver<F>(count: u64, answer: F) -> (Delivered, bool, String)
+    where
+        F: Fn(usize, &Documents) -> Result<Vec<Outcome>> + Send + Sync + 'static,
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let letters = Arc::new(DeadLetters::new(folder.path().join("letters")));
+        let console = Console::new("test", LogFormat::Text, false);
+        console.hush();
+        let stop = Stop::new().unwrap();
+        let is_early = Arc::new(AtomicBool::new(false));
+        let failed = {
+            let (is_early, stop) = (Arc::clone(&is_early), stop.clone());
+            move || {
+                is_early.store(true, Ordering::SeqCst);
+                stop.request();
+            }
+        };
+        let sink = AnySink::from(Arc::new(Scripted(answer, AtomicUsize::new(0))));
+        let mut delivery = Delivery::start(vec![sink], 1 << 20, &letters, &console, failed).unwrap();
+        let context = Context::new(Arc::new(Origin::new(1, "http://a/")));
+        let path = FieldPath::new("n").unwrap();
+        for number in 0..count {
+            let id = RecordId::at(1, number, b"");
+            delivery.deliver(id, &context, |event| event.set(&path, Value::Int(number as i64)));
+        }
+        let delivered = delivery.finish(&stop);
+        let letters = std::fs::read_to_string(folder.path().join("letters")).unwrap_or_default();
+        (delivered, is_early.load(Ordering::SeqCst), letters)
+    }
+
+    fn all(documents: &Documents, outcome: &Outcome) -> Vec<Outcome> {
+        vec![outcome.clone(); documents.len()]
+    }
+
+    #[test]
+    fn refused_documents_are_dead_letters_with_their_text_and_the_others_are_stored() {
+        let (delivered, is_early, letters) = deliver(3, |_, documents| {
+            let refused = |text: &[u8]| text.ends_with(b"\"n\":1}");
+            let outcome = |text: &[u8]| if refused(text) { Outcome::Rejected("odd".into()) } else { Outcome::Stored };
+            Ok(documents.iter().map(|document| outcome(document.bytes)).collect())
+        });
+        assert_eq!((delivered.dead_lettered, delivered.unstored, delivered.dropped, is_early), (1, 0, 0, false));
+        assert!(delivered.errors.is_empty(), "{delivered:?}");
+        assert!(letters.lines().count() == 1 && letters.contains(r#""raw":"{\"n\":1}""#), "{letters}");
+        assert!(letters.contains("scripted:: odd") && letters.contains(r#""rule":"given""#), "{letters}");
+    }
+
+    #[test]
+    fn what_fails_at_the_end_is_not_stored_and_said_so() {
+        let (delivered, is_early, _) = deliver(5, |_, _| Err(Error::sink("scripted:: away")));
+        assert_eq!((delivered.unstored, is_early), (5, false));
+        let said = format!("{:?}", delivered.errors);
+        assert!(said.contains("5 documents are not stored") && said.contains("away"), "{said}");
+        let (delivered, ..) = deliver(2, |_, documents| Ok(all(documents, &Outcome::Failed("busy".into()))));
+        assert_eq!(delivered.unstored, 2, "{delivered:?}");
+    }
+
+    #[test]
+    fn a_thread_that_dies_ends_the_program_with_an_error() {
+        let (delivered, is_early, _) = deliver(1, |_, _| panic!("a fault of the sink"));
+        assert!(is_early && format!("{:?}", delivered.errors).contains("the thread of scripted: panicked"), "{delivered:?}");
+        let (delivered, is_early, _) = deliver(1, |_, _| Err(Error::internal("no way")));
+        assert!(is_early && delivered.unstored == 1, "{delivered:?}");
+        let (delivered, is_early, _) = deliver(1, |_, _| Ok(Vec::new()));
+        assert!(is_early && format!("{:?}", delivered.errors).contains("0 answers for 1 documents"), "{delivered:?}");
+    }
+}
