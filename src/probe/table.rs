@@ -11,6 +11,9 @@ const MOST: usize = 200;
 /// The number of columns before the URL.
 const COLUMNS: usize = 11;
 
+/// The least width of a column, so that the headings above have room.
+const LEAST: usize = 5;
+
 /// The names of the columns.
 const HEAD: [&str; COLUMNS] = ["requests", "errors", "missed", "p50", "p90", "p99", "max", "p50", "p90", "p99", "max"];
 
@@ -26,7 +29,7 @@ pub fn table(summary: &Summary) -> String {
         rows.truncate(MOST);
     }
     let cells: Vec<[String; COLUMNS]> = rows.iter().map(|row| cells(row)).collect();
-    let width = |column: usize| cells.iter().map(|row| row[column].len()).chain([HEAD[column].len()]).max().unwrap_or(0);
+    let width = |column: usize| cells.iter().map(|row| row[column].len()).chain([HEAD[column].len(), LEAST]).max().unwrap_or(0);
     let widths: [usize; COLUMNS] = std::array::from_fn(width);
     let line = |cells: &[String; COLUMNS], label: &str| {
         let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:>width$}"));
