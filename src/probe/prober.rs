@@ -128,12 +128,15 @@ impl Prober {
         changed
     }
 
-    /// Starts no further request. Those in the air go on to their end. Occurrences that wait are missed.
-    pub fn stop(&mut self) {
+    /// Starts no further request. Those in the air go on to their end. Occurrences that wait are missed. Returns how many URLs
+    /// still waited for their only request.
+    pub fn stop(&mut self) -> usize {
         self.stopping = true;
         let waiting = self.waiting.clear();
         let left = self.once.take().unwrap_or_default();
+        let count = left.len();
         waiting.into_iter().chain(left).for_each(|target| self.tallies[target as usize].miss(1));
+        count
     }
 
     /// Starts what is due, as far as there is room, waits until something happens, and appends the requests that have ended.

@@ -96,6 +96,22 @@ fn what_is_in_the_air_comes_to_its_end_and_a_second_signal_does_not_wait() {
 }
 
 #[test]
+fn once_is_not_finished_when_a_signal_ends_it_before_each_url_was_requested() {
+    let (place, server) = (Workspace::new(), WebServer::start());
+    let file = format!("1,{}\n1,{}\n1,{}\n", server.url("/held"), server.url("/b"), server.url("/c"));
+    let mut running = start(&place, &file, &["--once", "-W", "1"]);
+    server.wait_for("/held", 1);
+    running.signal(Signal::SIGTERM);
+    running.wait_stopping();
+    server.release();
+    let ran = running.end();
+    assert_eq!((ran.code, objects(&ran.stdout).len()), (Some(3), 1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("stopped before 2 URLs were requested"), "{}", ran.stderr);
+    let receipt = receipt(&place);
+    assert_eq!((number(&receipt, "missed"), receipt["finished"].as_bool()), (2, Some(false)), "{receipt}");
+}
+
+#[test]
 fn a_new_file_counts_from_sighup_on_and_lines_that_stay_keep_their_times() {
     let (place, server) = (Workspace::new(), WebServer::start());
     let line = |delay: &str, path: &str| format!("{delay},{}\n", server.url(path));

@@ -160,13 +160,12 @@ impl Job {
         console: &Console,
     ) -> Result<()> {
         let mut done = Vec::new();
-        let mut is_stopping = false;
+        let mut left = None;
         loop {
-            if !is_stopping && stop.is_requested() {
-                is_stopping = true;
-                self.prober.stop();
+            if left.is_none() && stop.is_requested() {
+                left = Some(self.prober.stop());
             }
-            if let Some(list) = renewed.take().filter(|_| !is_stopping) {
+            if let Some(list) = renewed.take().filter(|_| left.is_none()) {
                 let changed = self.prober.follow(list);
                 let urls = grouped(self.prober.urls() as u64);
                 manager.status(&format!("{urls} URLs are requested"));
@@ -184,8 +183,12 @@ impl Job {
                 self.take(&request, options, console);
             }
             if !goes_on {
-                return Ok(());
+                break;
             }
+        }
+        match left {
+            Some(urls @ 1..) => Err(Error::input(format!("stopped before {} URLs were requested", grouped(urls as u64)))),
+            _ => Ok(()),
         }
     }
 
