@@ -1,5 +1,6 @@
 //! The arguments of `logator-probe`.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -76,7 +77,7 @@ pub struct ProbeArgs {
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
     /// Sink for the documents (repeatable; each document goes to each sink)
-    #[arg(long = "to", value_name = "SINK", id = "sinks", value_parser = values::sink, default_value = "-")]
+    #[arg(long = "to", value_name = "SINK", id = "sinks", value_parser = sink, default_value = "-")]
     pub sinks: Vec<SinkSpec>,
     /// The options of the sinks.
     #[command(flatten)]
@@ -130,6 +131,22 @@ impl ProbeArgs {
     }
 }
 
+/// Parses the address of a sink. Documents of probes have a schema, so Kafka gets Avro unless the address says otherwise.
+fn sink(text: &str) -> Result<SinkSpec, String> {
+    values::sink(&with_avro(text))
+}
+
+/// Returns the address of a sink, with `format=avro` if it is one of Kafka and names no format.
+fn with_avro(text: &str) -> Cow<'_, str> {
+    let query = text.split_once('?').map(|(_, query)| query);
+    let names_format = query.unwrap_or_default().split('&').any(|option| option.starts_with("format="));
+    if !text.starts_with("kafka://") || names_format {
+        return Cow::Borrowed(text);
+    }
+    let between = if query.is_some() { '&' } else { '?' };
+    Cow::Owned(format!("{text}{between}format=avro"))
+}
+
 /// Parses the longest time of a request.
 fn timeout(text: &str) -> Result<Duration, String> {
     let timeout = quantity::seconds(text)?;
@@ -153,6 +170,24 @@ fn proxy(text: &str) -> Result<Proxy, String> {
             }
             secrets::learn_value("proxy", url);
             Ok(Proxy::At(url.to_owned()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kafka_gets_avro_unless_the_address_names_a_format() {
+        for (given, read) in [
+            ("kafka://b/t", "kafka://b/t?format=avro"),
+            ("kafka://b/t?registry=http://r", "kafka://b/t?registry=http://r&format=avro"),
+            ("kafka://b/t?key=url&format=json", "kafka://b/t?key=url&format=json"),
+            ("ndjson:out?", "ndjson:out?"),
+            ("-", "-"),
+        ] {
+            assert_eq!(with_avro(given), read);
         }
     }
 }

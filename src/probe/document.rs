@@ -7,21 +7,10 @@ use super::outcome::Hop;
 use super::phases::Phases;
 use crate::core::calendar::write_iso;
 use crate::core::context::{Context, Origin};
+use crate::core::error::Result;
 use crate::core::record::{IdRule, Key, RecordId, hash, time_hash};
-use crate::event::{Event, FieldPath, Value};
-
-/// The type of a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A text.
-    Text,
-    /// A whole number.
-    Int,
-    /// True or false.
-    Bool,
-    /// A time, in milliseconds since 1970.
-    Date,
-}
+use crate::event::{Event, FieldPath, TypedField, TypedFields, Value};
+use crate::grok::FieldType;
 
 /// Declares the fields as constants, which are indexes, and the list of them.
 macro_rules! fields {
@@ -29,7 +18,7 @@ macro_rules! fields {
         fields!(@count 0; $($constant)*);
 
         /// The fields of the documents, in their order. A document has no field whose value is not known.
-        pub const FIELDS: &[(&str, Kind)] = &[$(($name, Kind::$kind)),*];
+        pub const FIELDS: &[(&str, FieldType)] = &[$(($name, FieldType::$kind)),*];
     };
     (@count $at:expr;) => {};
     (@count $at:expr; $constant:ident $($rest:ident)*) => {
@@ -63,7 +52,7 @@ fields! {
     BYTES_RECEIVED = "bytes_received", Int;
     BODY_BYTES = "body_bytes", Int;
     BYTES_SENT = "bytes_sent", Int;
-    IP = "ip", Text;
+    IP = "ip", Ip;
     PORT = "port", Int;
     REUSED = "reused", Bool;
     HTTP_VERSION = "http_version", Text;
@@ -75,6 +64,17 @@ fields! {
 
 static PATHS: LazyLock<Vec<FieldPath>> =
     LazyLock::new(|| FIELDS.iter().filter_map(|(name, _)| FieldPath::new(name).ok()).collect());
+
+/// Returns the fields with their types, for encodings that have a schema. Every document has `_id` and `@timestamp`, which are not
+/// listed.
+///
+/// # Errors
+/// A name is no name of a field.
+pub fn typed_fields() -> Result<TypedFields> {
+    let listed = FIELDS.iter().filter(|(name, _)| *name != FIELDS[TIMESTAMP].0);
+    let fields = listed.map(|(name, kind)| TypedField::new(name, *kind)).collect::<Result<_>>()?;
+    Ok(TypedFields { name: "probe".to_owned(), fields })
+}
 
 /// What the document of a hop says, besides the hop itself.
 #[derive(Debug, Clone, Copy)]
@@ -266,7 +266,7 @@ mod tests {
             "certificate_expires_at": "2017-07-14T02:40:00.000Z",
         });
         assert_eq!(value, expected);
-        assert_eq!(PATHS.len(), FIELDS.len());
+        assert_eq!((PATHS.len(), typed_fields().unwrap().fields.len()), (FIELDS.len(), FIELDS.len() - 1));
         let names: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).collect();
         assert!(value.as_object().unwrap().keys().all(|name| name == "_id" || names.contains(&name.as_str())));
     }

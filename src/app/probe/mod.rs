@@ -34,7 +34,7 @@ use crate::dead_letter::DeadLetters;
 use crate::observe::console::Console;
 use crate::observe::receipt::{Counted, resource_usage};
 use crate::observe::service_manager::Manager;
-use crate::probe::document::{HopDocument, UrlOrigin, sentence};
+use crate::probe::document::{HopDocument, UrlOrigin, sentence, typed_fields};
 use crate::probe::engine::Waker;
 use crate::probe::list::List;
 use crate::probe::prober::{Done, Prober, Repeat};
@@ -64,7 +64,13 @@ pub fn probe(options: &ProbeOptions, console: &Console) -> Result<Probed> {
     let waits = waits(options.deadline, &stop, console);
     // SIGTERM ends the opening of a sink that does not answer.
     stop_on_signals(&stop, &manager, console, None)?;
-    let opening = Opening { options: options.sink_options.clone(), ..Opening::new(&waits) };
+    let fields = typed_fields()?;
+    let opening = Opening {
+        fields: Some(&fields),
+        options: options.sink_options.clone(),
+        memory: options.max_memory / options.sinks.len().max(1),
+        ..Opening::new(&waits)
+    };
     let sinks = options.sinks.iter().map(|spec| spec.open(&opening)).collect::<Result<Vec<_>>>()?;
     let dead_letters = Arc::new(DeadLetters::with_waits(&options.dead_letters, &waits));
     let prober = Prober::new(list, &options.engine, options.queue, options.repeat)?;
