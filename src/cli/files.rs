@@ -325,6 +325,7 @@ impl ProbeArgs {
         let mut collected = Collected::default();
         collected.files.reads("list of URLs", self.file.display().to_string(), &self.file);
         collected.storing_job(&self.sinks, &self.dead_letters.dead_letters, &self.report);
+        collected.data(&self.sink_options);
         if let Some(path) = &self.page {
             collected.files.writes("report", Collected::given("--report", path), path);
         }
