@@ -43,7 +43,11 @@ const GROUPS: [Group; 8] = [
         common: &["bind", "connect", "curve_key", "queue_key", "authorized_keys"],
         rare: &["insecure", "hwm"],
     },
-    Group { heading: "Logging", common: &["receipt", "quiet", "verbose"], rare: &["status_interval", "log_level", "log_format"] },
+    Group {
+        heading: "Logging",
+        common: &["receipt", "quiet", "verbose"],
+        rare: &["status_interval", "log_level", "log_format"],
+    },
     Group { heading: "Options", common: &["config", "help", "version"], rare: &[] },
 ];
 
@@ -215,7 +219,10 @@ Standard output also gets the public key.",
         },
         "logator-probe" => Footer {
             examples: &[
-                ("Request each URL of a file again and again, and print a document for each request.", "logator-probe urls.csv"),
+                (
+                    "Request each URL of a file again and again, and print a document for each request.",
+                    "logator-probe urls.csv",
+                ),
                 (
                     "Request each URL once, and fail if one of them fails.",
                     "logator-probe urls.csv --once --fail --to sqlite:latencies.db",

@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use clap::FromArgMatches;
 
 use super::logator::LogatorArgs;
+use super::outcome::{fail, nothing_was_read};
 #[cfg(feature = "probe")]
 use super::probe::{ProbeArgs, probe_name};
-use super::outcome::{fail, nothing_was_read};
 use super::pull::PullArgs;
 use super::push::PushArgs;
 use super::queue::QueueArgs;

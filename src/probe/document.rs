@@ -250,8 +250,15 @@ mod tests {
     fn a_document_has_all_that_is_known_of_its_hop_under_declared_names() {
         let hop = hop();
         let at = 1_431_857_103_000_000_000;
-        let document =
-            HopDocument { hop: &hop, number: 1, hops: 2, name: Some("home"), scheduled_at: at, lateness: 123_456, missed: 3 };
+        let document = HopDocument {
+            hop: &hop,
+            number: 1,
+            hops: 2,
+            name: Some("home"),
+            scheduled_at: at,
+            lateness: 123_456,
+            missed: 3,
+        };
         let mut value = json(&document);
         let id = value["_id"].take();
         let id = id.as_str().unwrap();
@@ -277,7 +284,8 @@ mod tests {
         let document =
             HopDocument { hop: &hop, number: 2, hops: 2, name: None, scheduled_at: 5, lateness: 7, missed: 1 };
         let value = json(&document);
-        for absent in ["status", "ip", "port", "http_version", "tls_version", "error", "name", "lateness_us", "missed"] {
+        for absent in ["status", "ip", "port", "http_version", "tls_version", "error", "name", "lateness_us", "missed"]
+        {
             assert_eq!(value.get(absent), None, "{absent}");
         }
         assert_eq!((value["ok"].as_bool(), value["hop"].as_i64()), (Some(true), Some(2)));
@@ -302,6 +310,9 @@ mod tests {
     #[test]
     fn a_line_for_people_names_the_failure() {
         let line = sentence(&hop(), Some("home"));
-        assert_eq!(line, "2015-05-17T10:05:03.123Z GET https://a.example/x?\"y\" (home) 503 0.021 ms: http: status 503");
+        assert_eq!(
+            line,
+            "2015-05-17T10:05:03.123Z GET https://a.example/x?\"y\" (home) 503 0.021 ms: http: status 503"
+        );
     }
 }

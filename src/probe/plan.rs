@@ -152,7 +152,8 @@ mod tests {
         assert!(before.iter().all(|(_, at)| *at < 60 * SECOND) && before[0].1 != before[1].1, "{before:?}");
         while plan.due(33 * SECOND).is_some() {}
         let before = next(&plan);
-        let changed = plan.follow(list("# new\n60,http://c/\n5,http://b/\n1,http://d/\n10,http://a/"), 33 * SECOND, &mut first);
+        let changed =
+            plan.follow(list("# new\n60,http://c/\n5,http://b/\n1,http://d/\n10,http://a/"), 33 * SECOND, &mut first);
         assert_eq!(changed, Changed { added: 1, removed: vec![], other_interval: 1, kept: 2 });
         let after = next(&plan);
         assert_eq!((&after[0], &after[2]), (&before[0], &before[2]), "a and c keep their times");

@@ -137,8 +137,8 @@ mod tests {
     #[test]
     fn a_new_interval_counts_from_the_last_occurrence() {
         for (next, interval, new, now, expected) in [
-            (100, 10, 20, 95, 110),  // The last one was at 90.
-            (100, 50, 20, 75, 90),   // 70 is over, so the grid 50, 70, 90 goes on.
+            (100, 10, 20, 95, 110), // The last one was at 90.
+            (100, 50, 20, 75, 90),  // 70 is over, so the grid 50, 70, 90 goes on.
             (100, 50, 20, 70, 70),
             (100, 10, 5, 100, 100),
         ] {

@@ -29,7 +29,8 @@ pub fn table(summary: &Summary) -> String {
         rows.truncate(MOST);
     }
     let cells: Vec<[String; COLUMNS]> = rows.iter().map(|row| cells(row)).collect();
-    let width = |column: usize| cells.iter().map(|row| row[column].len()).chain([HEAD[column].len(), LEAST]).max().unwrap_or(0);
+    let width =
+        |column: usize| cells.iter().map(|row| row[column].len()).chain([HEAD[column].len(), LEAST]).max().unwrap_or(0);
     let widths: [usize; COLUMNS] = std::array::from_fn(width);
     let line = |cells: &[String; COLUMNS], label: &str| {
         let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:>width$}"));
@@ -117,7 +118,9 @@ mod tests {
         let text = table(&Summary(rows));
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), MOST + 3);
-        assert!(lines[2].ends_with("http://777/") && lines[3].ends_with("http://5/") && lines[4].ends_with("http://0/"));
+        assert!(
+            lines[2].ends_with("http://777/") && lines[3].ends_with("http://5/") && lines[4].ends_with("http://0/")
+        );
         assert!(lines[MOST + 2].starts_with("800 more URLs"), "{}", lines[MOST + 2]);
     }
 }

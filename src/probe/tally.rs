@@ -69,8 +69,12 @@ impl Tally {
         self.late.record(late, 1);
         // An occurrence before it would have waited longer for the same answer, and one after it shorter.
         let interval = interval / 1000;
-        steps(end.missed_before, |step, count| self.late.record(late.saturating_add(interval.saturating_mul(step)), count));
-        steps(end.missed_after, |step, count| self.late.record(late.saturating_sub(interval.saturating_mul(step)), count));
+        steps(end.missed_before, |step, count| {
+            self.late.record(late.saturating_add(interval.saturating_mul(step)), count)
+        });
+        steps(end.missed_after, |step, count| {
+            self.late.record(late.saturating_sub(interval.saturating_mul(step)), count)
+        });
     }
 
     /// Adds occurrences that were missed.

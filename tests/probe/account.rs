@@ -15,12 +15,17 @@ fn the_end_has_a_table_a_page_and_a_receipt_with_the_same_numbers() {
     let (ran, receipt) = probe(&place, &file, &["--once", "--report", "page.html", "--to", "null:"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{}", ran.stderr);
     let row = |end: &str| {
-        let line = ran.stderr.lines().find(|line| line.ends_with(end)).unwrap_or_else(|| panic!("{end}: {}", ran.stderr));
+        let line =
+            ran.stderr.lines().find(|line| line.ends_with(end)).unwrap_or_else(|| panic!("{end}: {}", ran.stderr));
         line.split_whitespace().take(3).map(|cell| cell.parse::<u64>().unwrap()).collect::<Vec<_>>()
     };
     assert_eq!(row(&format!("home: {}", server.url("/a"))), [1, 0, 0]);
     assert_eq!(row("gone: http://127.0.0.1:1/"), [1, 1, 0]);
-    assert!(ran.stderr.contains("3 requests in ") && ran.stderr.contains(" s, 2 failed, 0 missed; 3 documents"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("3 requests in ") && ran.stderr.contains(" s, 2 failed, 0 missed; 3 documents"),
+        "{}",
+        ran.stderr
+    );
     let page = place.text("page.html");
     assert!(page.contains("&lt;b&gt;&amp;: ") && !page.contains("<b>&") && !page.contains("<script"), "{page}");
     assert!(page.contains("3 URLs, 3 requests, 2 errors, 0 missed") && page.contains("1 refused"), "{page}");
@@ -48,7 +53,10 @@ fn quiet_and_json_messages_are_as_in_the_other_programs() {
 fn the_configuration_file_has_a_table_for_it() {
     let (place, server) = (Workspace::new(), WebServer::start());
     place.write("list.csv", format!("1,{}\n", server.url("/a")));
-    place.write("c.toml", "quiet = true\n[probe]\ninput = \"list.csv\"\nonce = true\nqueue = 5\n[run]\nto = [\"null:\"]\n");
+    place.write(
+        "c.toml",
+        "quiet = true\n[probe]\ninput = \"list.csv\"\nonce = true\nqueue = 5\n[run]\nto = [\"null:\"]\n",
+    );
     let ran = place.run("logator-probe", &["--config", "c.toml"], b"");
     assert_eq!((ran.code, ran.stdout.lines().count(), ran.stderr.as_str()), (Some(0), 1, ""));
     place.write("c.toml", "[probe]\nworker = 5\n");

@@ -16,7 +16,11 @@ fn a_line_that_cannot_be_read_is_named_and_the_others_run() {
     }
     let (ran, _) = probe(&place, &file, &["--once", "--strict"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
-    assert!(ran.stderr.contains("urls.csv: line 3: the delay is 0") && ran.stderr.contains("(and one more line)"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("urls.csv: line 3: the delay is 0") && ran.stderr.contains("(and one more line)"),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(server.heads("/a").len(), 1);
     let (ran, _) = probe(&place, &format!("1,{url}\n"), &["--once", "--strict"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);

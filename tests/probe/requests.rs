@@ -52,7 +52,11 @@ fn with_fail_a_failed_request_is_exit_code_1() {
     let bad = format!("{good}1,{},204\n", server.url("/b"));
     let (ran, _) = probe(&place, &bad, &["--once", "--fail"]);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-    assert!(documents_of(&ran.stdout, &server.url("/b"))[0]["error_text"].as_str().unwrap().contains("204"), "{}", ran.stdout);
+    assert!(
+        documents_of(&ran.stdout, &server.url("/b"))[0]["error_text"].as_str().unwrap().contains("204"),
+        "{}",
+        ran.stdout
+    );
 }
 
 #[test]

@@ -106,7 +106,8 @@ fn a_sink_that_comes_back_gets_what_has_waited() {
 #[test]
 fn a_sink_that_cannot_be_opened_ends_the_program_before_the_first_request() {
     let (place, server) = (Workspace::new(), WebServer::start());
-    let (ran, _) = probe(&place, &format!("1,{}\n", server.url("/a")), &["--once", "--to", "sqlite:no/such/folder/a.db"]);
+    let (ran, _) =
+        probe(&place, &format!("1,{}\n", server.url("/a")), &["--once", "--to", "sqlite:no/such/folder/a.db"]);
     assert!(matches!(ran.code, Some(2 | 3)), "{}", ran.stderr);
     assert!(ran.stderr.contains("a.db") && server.heads("/a").is_empty(), "{}", ran.stderr);
 }

@@ -130,7 +130,9 @@ impl Delivery {
                     delivered.add(ended, self.lanes[index].destination.sink.name());
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    if stop.is_requested() && Instant::now() >= *until.get_or_insert_with(|| Instant::now() + AFTER_SIGNAL) {
+                    if stop.is_requested()
+                        && Instant::now() >= *until.get_or_insert_with(|| Instant::now() + AFTER_SIGNAL)
+                    {
                         break;
                     }
                 }
@@ -142,7 +144,9 @@ impl Delivery {
             let left = outbox.give_up();
             delivered.unstored += left;
             let name = destination.sink.name();
-            delivered.errors.push(Error::sink(format!("{name}: it did not answer; {left} documents and those in its hands are not stored")));
+            delivered.errors.push(Error::sink(format!(
+                "{name}: it did not answer; {left} documents and those in its hands are not stored"
+            )));
         }
         for Lane { outbox, destination, .. } in &self.lanes {
             let dropped = outbox.dropped();
@@ -258,7 +262,10 @@ mod tests {
     #[test]
     fn a_thread_that_dies_ends_the_program_with_an_error() {
         let (delivered, is_early, _) = deliver(1, |_, _| panic!("a fault of the sink"));
-        assert!(is_early && format!("{:?}", delivered.errors).contains("the thread of scripted: panicked"), "{delivered:?}");
+        assert!(
+            is_early && format!("{:?}", delivered.errors).contains("the thread of scripted: panicked"),
+            "{delivered:?}"
+        );
         let (delivered, is_early, _) = deliver(1, |_, _| Err(Error::internal("no way")));
         assert!(is_early && delivered.unstored == 1, "{delivered:?}");
         let (delivered, is_early, _) = deliver(1, |_, _| Ok(Vec::new()));

@@ -19,7 +19,8 @@ const NAMED: usize = 20;
 /// A usage error: the file cannot be read, its header is wrong, or none of its lines can be read.
 pub(super) fn read(path: &Path) -> Result<List> {
     let shown = path.display();
-    let cannot = |error: std::io::Error| Error::usage(format!("{shown}: the list of URLs cannot be read")).because(error);
+    let cannot =
+        |error: std::io::Error| Error::usage(format!("{shown}: the list of URLs cannot be read")).because(error);
     let text = small_file::open(path, MOST).and_then(|file| small_file::read(file, MOST)).map_err(cannot)?;
     let list = List::parse(&text).map_err(|wrong| Error::usage(format!("{shown}: {wrong}")))?;
     list.passwords().for_each(secrets::learn_secret);

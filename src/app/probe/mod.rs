@@ -89,7 +89,8 @@ pub fn probe(options: &ProbeOptions, console: &Console) -> Result<Probed> {
         renewed.follow_signals(&options.file, waker, console)?;
     }
     manager.ready(&format!("{} URLs are requested", grouped(prober.urls() as u64)), &[]);
-    let mut job = Job { prober, delivery, origins: BTreeMap::new(), probed: Probed { wrong_lines, ..Probed::default() } };
+    let mut job =
+        Job { prober, delivery, origins: BTreeMap::new(), probed: Probed { wrong_lines, ..Probed::default() } };
     // A panic ends the program with an error and an account, as that of any other thread does.
     let worked = catch_unwind(AssertUnwindSafe(|| job.work(options, &stop, &renewed, &manager, console)))
         .unwrap_or_else(|_| Err(Error::internal("the thread that makes requests panicked")));
@@ -193,7 +194,9 @@ impl Job {
             }
         }
         match left {
-            Some(urls @ 1..) => Err(Error::input(format!("stopped before {} URLs were requested", grouped(urls as u64)))),
+            Some(urls @ 1..) => {
+                Err(Error::input(format!("stopped before {} URLs were requested", grouped(urls as u64))))
+            }
             _ => Ok(()),
         }
     }

@@ -214,7 +214,10 @@ mod tests {
         let fates = put(&outbox, &mut writer, 200, 1_000);
         let waits = fates.iter().filter(|fate| **fate == Put::Waits).count();
         assert!((20..70).contains(&waits), "{waits}");
-        assert_eq!((fates[waits], fates[waits + 1], outbox.dropped()), (Put::FirstDropped, Put::Dropped, (200 - waits) as u64));
+        assert_eq!(
+            (fates[waits], fates[waits + 1], outbox.dropped()),
+            (Put::FirstDropped, Put::Dropped, (200 - waits) as u64)
+        );
         outbox.end();
         let parcel = outbox.take().unwrap();
         assert_eq!((parcel.len(), parcel.documents.len(), parcel.text(waits - 1)), (waits, waits, &[b'x'; 1_000][..]));
@@ -232,7 +235,9 @@ mod tests {
         put(&outbox, &mut writer, 1_000, 500);
         let taking = {
             let outbox = Arc::clone(&outbox);
-            std::thread::spawn(move || std::iter::from_fn(|| outbox.take()).map(|parcel| parcel.len()).collect::<Vec<_>>())
+            std::thread::spawn(move || {
+                std::iter::from_fn(|| outbox.take()).map(|parcel| parcel.len()).collect::<Vec<_>>()
+            })
         };
         outbox.end();
         let parcels = taking.join().unwrap();

@@ -63,10 +63,14 @@ impl Storing {
     /// No further attempt can succeed.
     fn store(&self, parcel: &Parcel, ended: &mut Ended) -> Result<()> {
         let mut open: Vec<usize> = (0..parcel.len()).collect();
-        let refused: Vec<(usize, Outcome)> = parcel.documents.refused().map(|(index, refusal)| {
-            let words = refusal.words.clone();
-            (index, if refusal.too_large { Outcome::Oversize(words) } else { Outcome::Rejected(words) })
-        }).collect();
+        let refused: Vec<(usize, Outcome)> = parcel
+            .documents
+            .refused()
+            .map(|(index, refusal)| {
+                let words = refusal.words.clone();
+                (index, if refusal.too_large { Outcome::Oversize(words) } else { Outcome::Rejected(words) })
+            })
+            .collect();
         open.retain(|index| refused.iter().all(|(refused, _)| refused != index));
         self.destination.count(refused.iter().map(|(_, outcome)| outcome));
         self.write_letters(parcel, &refused, ended)?;

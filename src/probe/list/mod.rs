@@ -168,7 +168,8 @@ fn header(text: &str) -> Result<Option<Vec<Column>>, String> {
     let known = "the columns are delay_seconds, url, method, name and status";
     let mut columns = Vec::new();
     for (index, name) in names.iter().enumerate() {
-        let column = Column::named(name).ok_or_else(|| format!("the header has an unknown column (number {}); {known}", index + 1))?;
+        let column = Column::named(name)
+            .ok_or_else(|| format!("the header has an unknown column (number {}); {known}", index + 1))?;
         if columns.contains(&column) {
             return Err(format!("the header has a column twice (number {}); {known}", index + 1));
         }
@@ -231,8 +232,13 @@ fn status(text: &str) -> Result<u16, String> {
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
-    let is_number = !text.is_empty() && text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let seconds = text.parse::<f64>().ok().filter(|_| is_number).ok_or("the delay is not a number of seconds, such as 60 or 0.5")?;
+    let is_number =
+        !text.is_empty() && text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let seconds = text
+        .parse::<f64>()
+        .ok()
+        .filter(|_| is_number)
+        .ok_or("the delay is not a number of seconds, such as 60 or 0.5")?;
     let interval = Duration::try_from_secs_f64(seconds).map_err(|_| "the delay is too long".to_owned())?;
     match interval {
         Duration::ZERO => Err("the delay is 0; it is the time between two requests".to_owned()),

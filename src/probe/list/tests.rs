@@ -35,10 +35,7 @@ fn a_header_names_columns_in_any_order() {
     let text = "# urls\nname,URL,Delay_Seconds,Expected-Status,method\nhome,http://a/,5,301,\n,\"http://b/?x,y\",1\nlogin,http://a/,2,,head\n";
     let (targets, faults) = read(text);
     assert_eq!(faults, [""; 0]);
-    assert_eq!(
-        targets,
-        ["3 5 GET http://a/ home 301", "4 1 GET http://b/?x,y - -", "5 2 HEAD http://a/ login -"]
-    );
+    assert_eq!(targets, ["3 5 GET http://a/ home 301", "4 1 GET http://b/?x,y - -", "5 2 HEAD http://a/ login -"]);
 }
 
 #[test]
@@ -71,12 +68,16 @@ fn a_line_that_cannot_be_read_is_named_and_the_others_count() {
 
 #[test]
 fn with_a_header_faults_are_named_too_and_a_wrong_header_refuses_the_file() {
-    let (targets, faults) = read("url,delay,status,method,name\nhttp://a/,1,20,GET\nhttp://a/,1,200,G T\nhttp://a/,1,,,,x\nhttp://a/,1,,,a\nhttp://a/,1,,,b");
+    let (targets, faults) = read(
+        "url,delay,status,method,name\nhttp://a/,1,20,GET\nhttp://a/,1,200,G T\nhttp://a/,1,,,,x\nhttp://a/,1,,,a\nhttp://a/,1,,,b",
+    );
     assert_eq!(targets.len(), 2, "a name makes a URL another one: {targets:?}");
     for (fault, part) in faults.iter().zip(["expected status is", "no method of HTTP", "6 fields"]) {
         assert!(fault.contains(part), "{fault}");
     }
-    for (header, part) in [("url,delay,colour", "number 3"), ("url,delay,url", "number 3"), ("url,name", "delay_seconds")] {
+    for (header, part) in
+        [("url,delay,colour", "number 3"), ("url,delay,url", "number 3"), ("url,name", "delay_seconds")]
+    {
         let fault = List::parse(format!("\n{header}\n1,http://a/").as_bytes()).unwrap_err();
         assert!(fault.line == 2 && fault.words.contains(part), "{fault}");
     }

@@ -1,6 +1,7 @@
 //! The axis of the drawings: the logarithm of a time.
 
-use super::WIDTH;
+/// The width of the drawing of a URL.
+pub(super) const WIDTH: f64 = 360.0;
 
 /// The room at both ends.
 const MARGIN: f64 = 12.0;

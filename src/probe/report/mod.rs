@@ -4,15 +4,14 @@ mod axis;
 
 use std::fmt::Write as _;
 
-use self::axis::Axis;
+use self::axis::{Axis, WIDTH};
 use super::summary::{Summary, UrlSummary, milliseconds};
 use super::tally::Quantiles;
 use crate::core::calendar::write_iso;
 use crate::core::numbers::grouped;
 use crate::core::printable;
 
-/// The size of the drawing of a URL.
-const WIDTH: f64 = 360.0;
+/// The height of the drawing of a URL.
 const HEIGHT: f64 = 34.0;
 
 /// The style of the page. The drawings use the colours of the text, so that they can be read on a dark screen.
@@ -95,7 +94,8 @@ fn scale(axis: &Axis) -> String {
 
 /// Returns the drawing of a URL: a bar for each view.
 fn drawing(row: &UrlSummary, axis: &Axis) -> String {
-    let mut svg = format!("<svg width=\"{WIDTH}\" height=\"{HEIGHT}\" role=\"img\"><title>{}</title>", escaped(&row.label()));
+    let mut svg =
+        format!("<svg width=\"{WIDTH}\" height=\"{HEIGHT}\" role=\"img\"><title>{}</title>", escaped(&row.label()));
     for (at, _) in axis.marks() {
         let _ = write!(svg, "<path d=\"M{at:.1} 0V{HEIGHT}\" stroke=\"var(--faint)\"/>");
     }
@@ -161,7 +161,11 @@ mod tests {
         for foreign in ["<script", "src=", "href=", "url(", "@import", "onload", "\u{202e}"] {
             assert!(!page.contains(foreign), "{foreign}: {page}");
         }
-        assert!(page.contains("2015-05-17T10:05:03.000Z") && page.contains("3 refused") && page.contains("2 URLs, 1,000 requests"));
+        assert!(
+            page.contains("2015-05-17T10:05:03.000Z")
+                && page.contains("3 refused")
+                && page.contains("2 URLs, 1,000 requests")
+        );
     }
 
     #[test]
