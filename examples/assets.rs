@@ -51,8 +51,8 @@ pub fn write(folder: &Path) -> Result<(), Box<dyn Error>> {
         let name = shell.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
         let completions = folder.join("completions").join(name);
         std::fs::create_dir_all(&completions)?;
-        for mut program in logator::cli::programs() {
-            let name = program.get_name().to_owned();
+        let own = logator::cli::programs().into_iter().map(|program| (program.get_name().to_owned(), program));
+        for (name, mut program) in own.chain(logator::cli::other_names()) {
             let path = clap_complete::generate_to(shell, &mut program, &name, &completions)?;
             if shell == Shell::Bash {
                 // bash-completion looks for a file with the name of the program.

@@ -27,7 +27,7 @@
 //! | [`source`] | finds, reads and decompresses inputs, and cuts them into batches |
 //! | [`sink`] | stores documents |
 //! | [`worker`] | asks for batches, parses lines, stores documents, acknowledges |
-//! | `probe` | timed requests: the engine that makes them (with the feature `probe`) |
+//! | `probe` | timed requests: list of URLs, schedule, requests, latencies (with the feature `probe`) |
 //! | [`net`] | ZeroMQ: the batch dialogue between queue and workers, PUSH and PULL, keys |
 //! | [`app`] | one module per job (`run`, `serve`, `work`, `push`, `pull`, …); it connects the modules above |
 //! | [`cli`] | flags, environment and configuration file; it turns them into the options of [`app`] |

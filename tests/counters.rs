@@ -18,6 +18,7 @@ const NUMBERS: &str = "
     128 stored, 129 duplicate, 130 rejected, 131 failed,
     192 read, 193 sent, 194 dropped, 195 refused, 196 too_long, 197 unsent, 198 unsure,
     208 received,
+    224 requests, 225 failed, 226 missed, 227 documents, 228 dropped, 229 unstored, 230 dead_lettered, 231 wrong_lines,
     256 received, 257 dropped, 258 connections, 259 refused, 260 idle,
     288 by_files, 289 by_api, 290 reconnected, 291 repeated, 292 recovered, 293 gaps,
     1024 dropped_bytes, 1056 waits_for_lock, 1088 resent,
@@ -85,6 +86,7 @@ fn row(spec: &CounterSpec) -> String {
         (Some(list), _) => format!("`{list}[].{}`", spec.name),
         (None, metric) if metric.starts_with("logator_push_") => format!("`{}` of logator-push", spec.name),
         (None, metric) if metric.starts_with("logator_pull_") => format!("`{}` of logator-pull", spec.name),
+        (None, metric) if metric.starts_with("logator_probe_") => format!("`{}` of logator-probe", spec.name),
         (None, _) => format!("`{}`", spec.name),
     };
     let shown = match spec.shown {

@@ -54,6 +54,7 @@ pub mod shippers;
 pub mod systemd;
 pub mod table;
 pub mod web;
+pub mod web_server;
 pub mod workspace;
 
 use std::ffi::OsStr;

@@ -34,6 +34,8 @@ mod lines;
 #[cfg(feature = "mongodb")]
 mod mongodb;
 mod packages;
+#[cfg(feature = "probe")]
+mod probe;
 mod pull;
 mod push;
 mod receipts;

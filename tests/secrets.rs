@@ -81,7 +81,7 @@ fn prepared() -> Workspace {
 }
 
 /// The programs, with arguments that go before others.
-const PROGRAMS: [(&str, &[&str]); 8] = [
+const PROGRAMS: &[(&str, &[&str])] = &[
     ("logator", &["run"]),
     ("logator", &["bench", "--runs", "1", "a.log"]),
     ("logator", &["replay"]),
@@ -90,6 +90,8 @@ const PROGRAMS: [(&str, &[&str]); 8] = [
     ("logator-worker", &[]),
     ("logator-push", &[]),
     ("logator-pull", &[]),
+    #[cfg(feature = "probe")]
+    ("logator-probe", &["--once"]),
 ];
 
 /// The flags that an address may follow, correctly or by mistake. The empty text stands for an INPUT.

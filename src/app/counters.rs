@@ -1,5 +1,7 @@
 //! All counters of all programs.
 
+#[cfg(feature = "probe")]
+use super::probe::PROBE;
 use super::pull::PULL;
 use super::push::PUSH;
 use super::sources::SOURCES;
@@ -11,5 +13,12 @@ use crate::worker::SINK;
 pub fn lists() -> Vec<&'static [CounterSpec]> {
     let sources = SOURCES.0.iter().map(|kind| kind.counters);
     let sinks = KINDS.iter().map(|kind| kind.counters);
-    TABLE.into_iter().chain([SINK, PUSH, PULL]).chain(sources).chain(sinks).collect()
+    let programs = [
+        SINK,
+        PUSH,
+        PULL,
+        #[cfg(feature = "probe")]
+        PROBE,
+    ];
+    TABLE.into_iter().chain(programs).chain(sources).chain(sinks).collect()
 }

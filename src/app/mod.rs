@@ -8,6 +8,7 @@
 //! | [`replay`] | dead letters | in memory | in this process |
 //! | [`push`] | standard input | – | – |
 //! | [`pull`] | pushed lines | in memory, if the lines are stored | in this process |
+//! | `probe` | answers of servers | – | – |
 //! | [`grok`] | in this process, one after the other | – | – |
 //! | [`bench`](mod@bench) | starts `logator run` many times | | |
 //! | [`keygen`](mod@keygen) | – | – | – |
@@ -26,6 +27,8 @@ mod local;
 mod messages;
 mod open_files;
 mod options;
+#[cfg(feature = "probe")]
+pub mod probe;
 pub mod pull;
 pub mod push;
 mod reading;

@@ -6,6 +6,8 @@ use std::ffi::OsString;
 use clap::CommandFactory;
 
 use super::logator::LogatorArgs;
+#[cfg(feature = "probe")]
+use super::probe::ProbeArgs;
 use super::pull::PullArgs;
 use super::push::PushArgs;
 use super::queue::QueueArgs;
@@ -13,20 +15,31 @@ use super::worker::WorkerArgs;
 use super::{config, help};
 use crate::core::error::Result;
 
+/// The other names under which programs are installed, and their programs.
+const OTHER_NAMES: [(&str, &str); 1] = [("latency-logger", "logator-probe")];
+
 /// The table of each program in the configuration file, and its command. The commands of `logator` are not among them.
-fn single_programs() -> [(&'static str, clap::Command); 4] {
-    [
+fn single_programs() -> Vec<(&'static str, clap::Command)> {
+    vec![
         ("queue", QueueArgs::command()),
         ("worker", WorkerArgs::command()),
         ("push", PushArgs::command()),
         ("pull", PullArgs::command()),
+        #[cfg(feature = "probe")]
+        ("probe", ProbeArgs::command()),
     ]
 }
 
 /// Returns all programs with their help texts and environment variables, for man pages and completions.
 pub fn programs() -> Vec<clap::Command> {
-    let others = single_programs().map(|(_, command)| complete(command));
+    let others = single_programs().into_iter().map(|(_, command)| complete(command));
     std::iter::once(logator_command()).chain(others).collect()
+}
+
+/// Returns the other names under which programs are installed, each with its program.
+pub fn other_names() -> Vec<(String, clap::Command)> {
+    let named = |program: &str| programs().into_iter().find(|command| command.get_name() == program);
+    OTHER_NAMES.into_iter().filter_map(|(name, program)| Some((name.to_owned(), named(program)?))).collect()
 }
 
 /// Adds help texts and environment variables to `command`.
@@ -42,7 +55,7 @@ fn logator_command() -> clap::Command {
 }
 
 /// Returns the command of the program whose table in the configuration file is `program`, with the values of the file that
-/// `arguments` name. Other names than those of the four single programs mean a command of `logator`.
+/// `arguments` name. Other names than those of the single programs mean a command of `logator`.
 ///
 /// # Errors
 /// A usage error if the file cannot be read or is wrong.

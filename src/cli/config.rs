@@ -2,7 +2,7 @@
 //!
 //! A command-line option overrides `LOGATOR_NAME` in the environment, and the environment overrides the file. Inputs are set by
 //! `LOGATOR_INPUT` and the key `input`. The file is TOML. A key is the long name of an option. At the top of the file it is for every program that has the option. In a
-//! table `[run]`, `[queue]`, `[worker]`, `[bench]`, `[grok]`, `[replay]`, `[push]` or `[pull]` it is for one program. An option
+//! table `[run]`, `[queue]`, `[worker]`, `[bench]`, `[grok]`, `[replay]`, `[push]`, `[pull]` or `[probe]` it is for one program. An option
 //! that may be repeated takes an array. An option without a value takes `true` or `false`.
 
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::core::error::{Error, Result};
 use crate::core::{secrets, small_file};
 
 /// The tables that a file may have, one for each program.
-const PROGRAMS: [&str; 8] = ["run", "queue", "worker", "bench", "grok", "replay", "push", "pull"];
+const PROGRAMS: [&str; 9] = ["run", "queue", "worker", "bench", "grok", "replay", "push", "pull", "probe"];
 
 /// The id of the pattern of `logator grok`. It differs from the id of `--pattern`, so that a file with patterns for `run`
 /// does not set it.

@@ -10,6 +10,8 @@ use clap::FromArgMatches;
 use super::bench::BenchArgs;
 use super::grok::GrokArgs;
 use super::options::{DataArgs, OptionSet};
+#[cfg(feature = "probe")]
+use super::probe::ProbeArgs;
 use super::pull::PullArgs;
 use super::push::PushArgs;
 use super::queue::QueueArgs;
@@ -309,6 +311,27 @@ impl PullArgs {
         }
         collected.data(&self.parse.sink_options);
         collected.socket(&self.socket);
+        collected.checked()
+    }
+}
+
+#[cfg(feature = "probe")]
+impl ProbeArgs {
+    /// Returns the files of the job.
+    ///
+    /// # Errors
+    /// Two files that are the same, or a file that cannot be created.
+    pub fn files(&self) -> Result<Arc<JobFiles>> {
+        let mut collected = Collected::default();
+        collected.files.reads("list of URLs", self.file.display().to_string(), &self.file);
+        collected.storing_job(&self.sinks, &self.dead_letters.dead_letters, &self.report);
+        collected.data(&self.sink_options);
+        if let Some(path) = &self.page {
+            collected.files.writes("report", Collected::given("--report", path), path);
+        }
+        if let Some(path) = &self.ca_file {
+            collected.files.reads("file of certificates", Collected::given("--ca-file", path), path);
+        }
         collected.checked()
     }
 }

@@ -20,14 +20,19 @@ struct Group {
 }
 
 /// All options of all programs. A program shows the options that it has.
-const GROUPS: [Group; 7] = [
-    Group { heading: "Input", common: &["input", "from", "reason", "envelope"], rare: &["max_line"] },
+const GROUPS: [Group; 8] = [
+    Group { heading: "Input", common: &["input", "from", "reason", "envelope", "strict"], rare: &["max_line"] },
+    Group {
+        heading: "Requests",
+        common: &["once", "workers", "waiting", "timeout", "redirects", "reuse", "fail"],
+        rare: &["proxy", "ca_file"],
+    },
     Group {
         heading: "Patterns",
         common: &["grok-pattern", "format", "pattern", "unmatched", "explain"],
         rare: &["patterns-dir", "pattern-definition", "ecs"],
     },
-    Group { heading: "Output", common: &["sinks", "dead_letters", "key-file", "type", "raw"], rare: &["json"] },
+    Group { heading: "Output", common: &["sinks", "dead_letters", "key-file", "type", "raw", "page"], rare: &["json"] },
     Group {
         heading: "Delivery",
         common: &["jobs", "in_flight", "runs", "state", "spawn", "confirm", "on_full"],
@@ -38,7 +43,11 @@ const GROUPS: [Group; 7] = [
         common: &["bind", "connect", "curve_key", "queue_key", "authorized_keys"],
         rare: &["insecure", "hwm"],
     },
-    Group { heading: "Logging", common: &["receipt", "quiet"], rare: &["status_interval", "log_level", "log_format"] },
+    Group {
+        heading: "Logging",
+        common: &["receipt", "quiet", "verbose"],
+        rare: &["status_interval", "log_level", "log_format"],
+    },
     Group { heading: "Options", common: &["config", "help", "version"], rare: &[] },
 ];
 
@@ -208,6 +217,27 @@ Standard output also gets the public key.",
   3  Some lines could not be sent.",
             ..job
         },
+        "logator-probe" => Footer {
+            examples: &[
+                (
+                    "Request each URL of a file again and again, and print a document for each request.",
+                    "logator-probe urls.csv",
+                ),
+                (
+                    "Request each URL once, and fail if one of them fails.",
+                    "logator-probe urls.csv --once --fail --to sqlite:latencies.db",
+                ),
+            ],
+            notes: "\
+A table of all URLs is printed at the end. Its times are milliseconds from the
+start of a request, and from the time at which it was due. The program is also
+installed as latency-logger.",
+            exit_codes: "  0  A signal ended the program, or --once is done. Every document is stored.
+  1  Some documents are dead letters; or, with --fail, a request failed.
+  2  An option or the configuration is wrong. Nothing was started.
+  3  Some documents were dropped or not stored, or the program could not go on.",
+            ..job
+        },
         "logator-pull" => Footer {
             examples: &[
                 ("Print the lines that come in.", "logator-pull --bind ipc:///run/logs/collector"),
@@ -291,6 +321,11 @@ pub fn arrange(command: Command) -> Command {
     ids.iter().filter(|id| !is_placed(id)).fold(command, |command, id| command.mut_arg(id, |arg| arg))
 }
 
+/// Returns the command of a program that was started under another name.
+pub(super) fn under_name(command: Command, name: &'static str) -> Command {
+    command.display_name(name).after_help(format!("{name} --help lists all options, with examples and exit codes."))
+}
+
 /// Adds the list of all kinds of sinks after the first paragraph of the help of `--to`.
 fn with_sinks(arg: Arg) -> Arg {
     let own = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
@@ -361,7 +396,8 @@ mod tests {
             .into_iter()
             .filter(|(_, command)| command.get_arguments().any(|arg| arg.get_id() == "sinks"))
             .collect();
-        assert_eq!(with_sinks.len(), 5, "run, replay, bench, logator-worker and logator-pull");
+        let programs = 5 + usize::from(cfg!(feature = "probe"));
+        assert_eq!(with_sinks.len(), programs, "run, replay, bench, logator-worker, logator-pull and logator-probe");
         for (name, mut command) in with_sinks {
             let help = command.render_long_help().to_string().split_whitespace().collect::<Vec<_>>().join(" ");
             for kind in KINDS {

@@ -2,7 +2,7 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | `logator`, `run`, `replay`, `grok`, `bench`, `queue`, `worker`, `push`, `pull` | the arguments of one program or command |
+//! | `logator`, `run`, `replay`, `grok`, `bench`, `queue`, `worker`, `push`, `pull`, `probe` | the arguments of one program or command |
 //! | `source`, `parse`, `wait`, `report`, `keys`, `socket` | options that several programs share |
 //! | `size`, `values` | the values of options: numbers, endpoints, sinks |
 //! | `help` | headings, order, examples and footers of the help texts |
@@ -22,6 +22,8 @@ mod logator;
 mod options;
 mod outcome;
 mod parse;
+#[cfg(feature = "probe")]
+mod probe;
 mod pull;
 mod push;
 mod queue;
@@ -41,17 +43,21 @@ mod wait;
 mod worker;
 
 pub use self::bench::BenchArgs;
-pub use self::commands::programs;
+pub use self::commands::{other_names, programs};
 pub use self::grok::GrokArgs;
 pub use self::keys::KeygenArgs;
 pub use self::logator::{Commands, LogatorArgs};
 pub use self::outcome::{conclude, plain_console, report, to_the_end, waits_for_typing};
+#[cfg(feature = "probe")]
+pub use self::probe::{ProbeArgs, probe_name};
 pub use self::pull::PullArgs;
 pub use self::push::PushArgs;
 pub use self::queue::QueueArgs;
-pub use self::receipt_file::{write_json, write_receipt};
+pub use self::receipt_file::{write_account, write_json, write_page, write_receipt};
 pub use self::reload::reload_on_hangup;
 pub use self::replay::ReplayArgs;
 pub use self::run::RunArgs;
+#[cfg(feature = "probe")]
+pub use self::start::probe;
 pub use self::start::{logator, pull, push, queue, worker};
 pub use self::worker::{WorkerArgs, WorkerJob};

@@ -29,6 +29,21 @@ pub fn write_receipt(file: Option<&Path>, receipt: &Receipt) -> Result<()> {
     Ok(())
 }
 
+/// Writes the account of another kind of job as JSON, if there is a file for it. From now on a signal ends the process with
+/// `exit_code`.
+pub fn write_account(file: Option<&Path>, account: &impl serde::Serialize, exit_code: u8) -> Result<()> {
+    write_json(file, account)?;
+    signals::accounted(exit_code);
+    Ok(())
+}
+
+/// Writes a page for people, if there is a file for it.
+pub fn write_page(file: Option<&Path>, page: impl FnOnce() -> String) -> Result<()> {
+    let Some(path) = file else { return Ok(()) };
+    write_whole(path, page().as_bytes())
+        .map_err(|error| Error::system(format!("{}: the report cannot be written", path.display())).because(error))
+}
+
 /// Writes the account of another kind of job as JSON, if there is a file for it.
 pub fn write_json(file: Option<&Path>, receipt: &impl serde::Serialize) -> Result<()> {
     let Some(path) = file else { return Ok(()) };

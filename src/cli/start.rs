@@ -6,11 +6,13 @@ use clap::FromArgMatches;
 
 use super::logator::LogatorArgs;
 use super::outcome::{fail, nothing_was_read};
+#[cfg(feature = "probe")]
+use super::probe::{ProbeArgs, probe_name};
 use super::pull::PullArgs;
 use super::push::PushArgs;
 use super::queue::QueueArgs;
 use super::worker::WorkerArgs;
-use super::{clap_errors, commands};
+use super::{clap_errors, commands, help};
 use crate::app::SOURCES;
 use crate::core::secrets::{self, Scheme, Secrecy};
 use crate::observe::console::{Console, LogFormat};
@@ -52,6 +54,12 @@ pub fn pull() -> PullArgs {
     program("logator-pull", |_| "pull")
 }
 
+/// Reads the arguments of `logator-probe`.
+#[cfg(feature = "probe")]
+pub fn probe() -> ProbeArgs {
+    program(probe_name(), |_| "probe")
+}
+
 /// Reads the arguments of the program `name`. `table` returns the name of its table in the configuration file. Ends the
 /// process if the arguments are wrong.
 fn program<T: FromArgMatches>(name: &'static str, table: impl Fn(&[OsString]) -> &'static str) -> T {
@@ -60,6 +68,7 @@ fn program<T: FromArgMatches>(name: &'static str, table: impl Fn(&[OsString]) ->
     secrets::learn_process();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let command = commands::configured(table(&arguments), &arguments).unwrap_or_else(|error| fail(name, &error));
+    let command = if name.starts_with("logator") { command } else { help::under_name(command, name) };
     let matches = command.try_get_matches_from(arguments).unwrap_or_else(|error| clap_errors::exit(error));
     T::from_arg_matches(&matches).unwrap_or_else(|error| clap_errors::exit(error))
 }

@@ -168,6 +168,20 @@ impl Console {
         }
     }
 
+    /// Shows the account of a program that has no [`Receipt`]: `text`, or `account` as JSON.
+    pub fn account(&self, text: &str, account: &impl serde::Serialize) {
+        if !self.shows(Level::Info) || self.hushed.load(Ordering::Relaxed) {
+            return;
+        }
+        match self.format {
+            LogFormat::Text => stderr::write_line(&printable::block(&secrets::hide(text)), Keep::Always),
+            LogFormat::Json => {
+                let account = serde_json::json!({"level": "info", "program": self.program, "receipt": account});
+                stderr::write_line(&printable::json(account.to_string()), Keep::Always);
+            }
+        }
+    }
+
     /// Draws a progress bar until the returned thread is dropped, if standard error is a terminal. `look` returns the
     /// bytes of files that are read, the bytes of all files if known, and the counts of the job.
     pub fn progress(&mut self, look: impl Fn() -> (u64, Option<u64>, Snapshot) + Send + 'static) -> Option<Background> {

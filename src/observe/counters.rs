@@ -16,7 +16,7 @@
 //! | 64 to 95 | of each pattern |
 //! | 96 to 127 | of each stage |
 //! | 128 to 191 | of each sink, whatever its kind |
-//! | 192 to 255 | of `logator-push` and `logator-pull` |
+//! | 192 to 255 | of `logator-push` (from 192), `logator-pull` (from 208) and `logator-probe` (from 224) |
 //! | from 256 | of sources of one kind, 32 for each kind: syslog has 256 to 287 |
 //! | from 1024 | of sinks of one kind, 32 for each kind |
 
@@ -47,13 +47,15 @@ pub enum Scope {
     Push,
     /// The whole job of `logator-pull` without a sink, which has a receipt of its own.
     Pull,
+    /// The whole job of `logator-probe`, which has a receipt of its own.
+    Probe,
 }
 
 impl Scope {
     /// Returns the label's name; `None` if the counter has no label.
     pub fn label(self) -> Option<&'static str> {
         match self {
-            Scope::Job | Scope::Push | Scope::Pull => None,
+            Scope::Job | Scope::Push | Scope::Pull | Scope::Probe => None,
             Scope::Pattern => Some("pattern"),
             Scope::Stage => Some("stage"),
             Scope::Sink => Some("sink"),
@@ -64,7 +66,7 @@ impl Scope {
     /// Returns the key of the JSON receipt that lists the things; `None` if the counters are keys of the receipt itself.
     pub fn list(self) -> Option<&'static str> {
         match self {
-            Scope::Job | Scope::Push | Scope::Pull => None,
+            Scope::Job | Scope::Push | Scope::Pull | Scope::Probe => None,
             Scope::Pattern => Some("patterns"),
             Scope::Stage => Some("stages"),
             Scope::Sink => Some("sinks"),
@@ -136,6 +138,7 @@ impl CounterSpec {
         let scope = match self.scope {
             Scope::Push => "push_".to_owned(),
             Scope::Pull => "pull_".to_owned(),
+            Scope::Probe => "probe_".to_owned(),
             scope => scope.label().map(|label| format!("{label}_")).unwrap_or_default(),
         };
         let unit = if self.name.ends_with(self.unit) { String::new() } else { format!("_{}", self.unit) };

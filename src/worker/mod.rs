@@ -23,6 +23,6 @@ mod tests;
 mod worker_counts;
 
 pub use pool::{Gauges, Hooks, PoolResult, WorkerPool};
-pub use sink_counts::SINK;
+pub use sink_counts::{Destination, SINK};
 pub use store_pool::{Requests, StorePool, Storing};
 pub use worker_counts::WorkerCounts;

@@ -13,12 +13,14 @@ counters! {
 }
 
 /// An open sink, and the number of its documents by outcome.
-pub(super) struct Destination {
+pub struct Destination {
+    /// The sink.
     pub sink: AnySink,
     counts: Counters,
 }
 
 impl Destination {
+    /// Creates the account of `sink`, at 0.
     pub fn new(sink: AnySink) -> Destination {
         Destination { sink, counts: Counters::new(SINK) }
     }

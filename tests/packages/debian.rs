@@ -10,6 +10,10 @@ use crate::kit::needs::{given, requires_program, requires_root};
 use crate::kit::workspace::Workspace;
 use crate::kit::{program, temp_dir};
 
+/// The programs of the package.
+const PROGRAMS: [&str; 6] =
+    ["logator", "logator-queue", "logator-worker", "logator-push", "logator-pull", "logator-probe"];
+
 /// Builds the package once for all tests.
 fn package() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
@@ -26,7 +30,7 @@ fn package() -> &'static Path {
         let release = target.join("release");
         std::fs::create_dir_all(&release).unwrap();
         super::assets::write(&release.join("assets")).unwrap();
-        for name in ["logator", "logator-queue", "logator-worker", "logator-push", "logator-pull"] {
+        for name in PROGRAMS {
             std::os::unix::fs::symlink(program(name), release.join(name)).unwrap();
         }
         let mut command = Command::new(cargo_deb);
@@ -62,11 +66,15 @@ fn it_has_everything_and_its_programs_run() {
         "usr/lib/systemd/system/logator-worker@.service",
         "usr/lib/systemd/system/logator-push.service",
         "usr/lib/systemd/system/logator-push.socket",
+        "usr/lib/systemd/system/logator-probe.service",
         "usr/lib/sysusers.d/logator.conf",
         "usr/share/bash-completion/completions/logator-worker",
         "usr/share/zsh/vendor-completions/_logator-queue",
         "usr/share/fish/vendor_completions.d/logator.fish",
         "usr/share/man/man1/logator-run.1.gz",
+        "usr/share/man/man1/latency-logger.1.gz",
+        "usr/share/bash-completion/completions/latency-logger",
+        "usr/share/doc/logator/examples/demo.csv",
         "usr/share/doc/logator/copyright",
         "usr/share/doc/logator/changelog.Debian.gz",
         "usr/share/doc/logator/README.md",
@@ -80,7 +88,7 @@ fn it_has_everything_and_its_programs_run() {
     let run_from = |name: &str, arguments: &[&str]| {
         run(Command::new(root.join("usr/bin").join(name)).args(arguments).current_dir(place.path(".")))
     };
-    for name in ["logator", "logator-queue", "logator-worker", "logator-push", "logator-pull"] {
+    for name in PROGRAMS.into_iter().chain(["latency-logger"]) {
         assert_eq!(run_from(name, &["--version"]).trim(), format!("{name} {}", env!("CARGO_PKG_VERSION")));
     }
     run_from("logator", &["run", "a.log", "--to", "ndjson:out"]);

@@ -13,7 +13,13 @@ fn here(path: &str) -> PathBuf {
 }
 
 /// The programs that have a table in the configuration file.
-const TABLES: [(&str, &str); 3] = [("logator-queue", "queue"), ("logator-worker", "worker"), ("logator-push", "push")];
+const TABLES: &[(&str, &str)] = &[
+    ("logator-queue", "queue"),
+    ("logator-worker", "worker"),
+    ("logator-push", "push"),
+    #[cfg(feature = "probe")]
+    ("logator-probe", "probe"),
+];
 
 fn configuration() -> String {
     std::fs::read_to_string(here("packaging/logator.toml")).unwrap()
@@ -43,7 +49,7 @@ fn the_configuration_is_right_as_it_is_and_with_every_setting_made() {
     let place = Workspace::new();
     for (name, text) in [("shipped.toml", configuration()), ("all.toml", all_settings())] {
         let path = place.write(name, &text);
-        for (program, table) in TABLES {
+        for &(program, table) in TABLES {
             let command = configured(program, table, &path);
             let read = command.try_get_matches_from([program]);
             read.unwrap_or_else(|error| panic!("{name}, {program}: {error}"));
@@ -54,7 +60,7 @@ fn the_configuration_is_right_as_it_is_and_with_every_setting_made() {
 #[test]
 fn the_configuration_shows_every_flag_of_its_programs() {
     let table: toml::Table = all_settings().parse().unwrap();
-    for (program, name) in TABLES {
+    for &(program, name) in TABLES {
         let settings = table[name].as_table().unwrap();
         let command = logator::cli::programs().into_iter().find(|command| command.get_name() == program).unwrap();
         let flags = command.get_arguments().filter(|arg| !arg.is_hide_set());
@@ -75,8 +81,9 @@ fn what_the_configuration_shows_as_a_default_is_one() {
             table = name.trim_end_matches(']');
         }
         let Some((key, value)) = line.strip_prefix('#').and_then(|line| line.split_once(" = ")) else { continue };
-        let program = TABLES.iter().find(|(_, name)| *name == table).unwrap().0;
-        let command = logator::cli::programs().into_iter().find(|command| command.get_name() == program).unwrap();
+        // Without the feature `probe`, its table has no program.
+        let Some((program, _)) = TABLES.iter().find(|(_, name)| *name == table) else { continue };
+        let command = logator::cli::programs().into_iter().find(|command| command.get_name() == *program).unwrap();
         let Some(arg) = command.get_arguments().find(|arg| arg.get_long() == Some(key)) else { continue };
         // The other values are examples.
         if let [default] = arg.get_default_values()
@@ -167,6 +174,9 @@ fn bash_completes_flags_values_and_commands() {
     };
     assert_eq!(complete("logator-queue", &["--auth"]), "--authorized-keys");
     assert_eq!(complete("logator-push", &["--on-full", "d"]), "drop");
+    for name in logator::cli::other_names().into_iter().map(|(name, _)| name) {
+        assert_eq!(complete(&name, &["--redir"]), "--redirects");
+    }
     assert_eq!(complete("logator", &["rep"]), "replay");
     assert_eq!(complete("logator", &["run", "--unmatched", "k"]), "keep");
 }
@@ -176,7 +186,7 @@ fn completions(place: &Workspace, shell: &str) -> Vec<PathBuf> {
     assets::write(&place.path("assets")).unwrap();
     let files = std::fs::read_dir(place.path(&format!("assets/completions/{shell}"))).unwrap();
     let files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
-    assert_eq!(files.len(), logator::cli::programs().len());
+    assert_eq!(files.len(), logator::cli::programs().len() + logator::cli::other_names().len());
     files
 }
 
@@ -210,8 +220,12 @@ fn fish_takes_its_completions() {
 }
 
 /// The services, and the exposure that `systemd-analyze security` finds.
-const SERVICES: [(&str, &str); 3] =
-    [("logator-queue.service", "1.4"), ("logator-worker@.service", "1.4"), ("logator-push.service", "1.4")];
+const SERVICES: [(&str, &str); 4] = [
+    ("logator-queue.service", "1.4"),
+    ("logator-worker@.service", "1.4"),
+    ("logator-push.service", "1.4"),
+    ("logator-probe.service", "1.4"),
+];
 
 /// The version of systemd that gives this exposure. Other versions judge a little differently.
 const JUDGE: &str = "systemd 252 ";
@@ -257,7 +271,13 @@ fn systemd_finds_no_fault_in_the_units_and_drop_ins() {
             }
         }
     }
-    let names = ["logator-queue.service", "logator-worker@1.service", "logator-push.service", "logator-push.socket"];
+    let names = [
+        "logator-queue.service",
+        "logator-worker@1.service",
+        "logator-push.service",
+        "logator-push.socket",
+        "logator-probe.service",
+    ];
     let mut command = Command::new("systemd-analyze");
     command.args(["verify", "--man=no", "--recursive-errors=no"]);
     command.args(names.map(|name| units.join(name))).arg(units.join("logator-journal.service"));

@@ -136,3 +136,19 @@ fn a_run_that_follows_is_ready_when_it_watches() {
         run.end_with_input_open();
     }
 }
+
+#[cfg(feature = "probe")]
+#[test]
+fn the_probe_is_ready_when_the_first_requests_are_due_and_says_when_it_stops() {
+    let place = Workspace::new();
+    place.write("urls.csv", "3600,http://127.0.0.1:1/\n3600,http://127.0.0.1:2/\n");
+    let manager = manager(&place);
+    let probe = told(&place, "logator-probe", &["urls.csv", "--to", "null:"]);
+    assert_eq!(hear(&manager), "READY=1\nSTATUS=2 URLs are requested");
+    place.write("urls.csv", "3600,http://127.0.0.1:1/\n");
+    probe.signal(Signal::SIGHUP);
+    assert_eq!(hear(&manager), "STATUS=1 URLs are requested");
+    probe.signal(Signal::SIGTERM);
+    assert_eq!(hear(&manager), "STOPPING=1\nSTATUS=requests that are in the air come to their end");
+    assert_eq!(probe.end_with_input_open().code, Some(0));
+}

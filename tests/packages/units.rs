@@ -293,3 +293,27 @@ fn an_upgrade_starts_again_what_runs_and_removing_stops_it() {
     }
     script("postrm", "remove");
 }
+
+#[test]
+#[ignore = "needs cargo-deb, root and a systemd of its own: run ./test"]
+fn the_probe_waits_for_its_list_and_reads_it_again() {
+    let place = Workspace::new();
+    let system = system(&place);
+    // Without the list the unit is skipped, which is no failure.
+    system.sh("systemctl start logator-probe && test \"$(systemctl is-active logator-probe)\" = inactive");
+    system.sh("echo '0.1,http://127.0.0.1:1/' >/etc/logator/probe.csv && systemctl start logator-probe");
+    let stored = || system.sh("cat /var/lib/logator/probe/latencies.ndjson || true").lines().count();
+    crate::kit::wait_for("documents", crate::kit::PATIENCE, || (stored() >= 5).then_some(()));
+    system.sh("echo '0.1,http://127.0.0.1:2/' >>/etc/logator/probe.csv && systemctl reload logator-probe");
+    let said = || system.sh("journalctl -u logator-probe --no-pager");
+    let reloaded = || said().contains("2 URLs; 1 are new").then_some(());
+    crate::kit::wait_for("it to read the list again", crate::kit::PATIENCE, reloaded);
+    system.sh("systemctl stop logator-probe");
+    system.wait_for("logator-probe", "Result", "success");
+    assert!(said().contains("ms from when it was due") && said().contains("http://127.0.0.1:2/"), "{}", said());
+    system.sh("test \"$(stat -c '%a %U' /var/lib/logator/probe/latencies.ndjson)\" = '600 logator'");
+    // A wrong list is no reason to try again.
+    system.sh("echo wrong >/etc/logator/probe.csv");
+    assert!(!system.try_sh("systemctl start logator-probe").1);
+    system.wait_for("logator-probe", "ActiveState", "failed");
+}

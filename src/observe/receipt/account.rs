@@ -256,7 +256,7 @@ impl Receipt {
 }
 
 /// Returns the processor seconds and the peak resident bytes of this process.
-fn resource_usage() -> (f64, u64) {
+pub fn resource_usage() -> (f64, u64) {
     use nix::sys::resource::{UsageWho, getrusage};
     use nix::sys::time::TimeValLike;
     let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return (0.0, 0) };
