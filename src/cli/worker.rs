@@ -88,7 +88,6 @@ pub struct WorkerArgs {
 
 /// The job of a worker.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a process has one")]
 pub enum WorkerJob {
     /// The worker asks the queues at these addresses.
     Ask(Vec<Address>),

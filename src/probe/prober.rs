@@ -191,7 +191,7 @@ impl Prober {
             {
                 self.start(occurrence)?;
             }
-            let next = self.plan.next();
+            let next = self.plan.next_start();
             if next.is_none_or(|next| next > self.clock.now()) {
                 return Ok(next);
             }

@@ -16,12 +16,12 @@ pub type Nanos = u64;
 ///
 /// let mut schedule = Schedule::default();
 /// schedule.set(0, 1_000, 500);
-/// assert_eq!(schedule.next(), Some(500));
+/// assert_eq!(schedule.next_start(), Some(500));
 /// assert_eq!(schedule.due(499), None);
 /// assert_eq!(schedule.due(500), Some(Due { target: 0, at: 500, further: 0 }));
 /// // Nobody looked for a while: 1500 is due, and so are 2500 and 3500 by now.
 /// assert_eq!(schedule.due(3_600), Some(Due { target: 0, at: 1_500, further: 2 }));
-/// assert_eq!(schedule.next(), Some(4_500));
+/// assert_eq!(schedule.next_start(), Some(4_500));
 /// ```
 #[derive(Debug, Default)]
 pub struct Schedule {
@@ -77,7 +77,7 @@ impl Schedule {
     }
 
     /// Returns the time of the next occurrence; `None` if there are no targets.
-    pub fn next(&mut self) -> Option<Nanos> {
+    pub fn next_start(&mut self) -> Option<Nanos> {
         loop {
             let Reverse((next, target)) = *self.heap.peek()?;
             if self.timing(target).is_some_and(|timing| timing.next == next) {
@@ -90,7 +90,7 @@ impl Schedule {
 
     /// Takes the earliest occurrence that is due at `now`, together with all later ones of its target that are due.
     pub fn due(&mut self, now: Nanos) -> Option<Due> {
-        let at = self.next().filter(|at| *at <= now)?;
+        let at = self.next_start().filter(|at| *at <= now)?;
         let Reverse((_, target)) = self.heap.pop()?;
         let timing = self.timings.get_mut(target as usize)?.as_mut()?;
         let further = (now - at) / timing.interval;
@@ -124,7 +124,7 @@ mod tests {
         schedule.set(1, 10, 6);
         schedule.remove(0);
         schedule.remove(9);
-        assert_eq!((schedule.next(), schedule.timing(0)), (Some(6), None));
+        assert_eq!((schedule.next_start(), schedule.timing(0)), (Some(6), None));
         schedule.set(1, 100, 6);
         assert_eq!(schedule.due(7), Some(Due { target: 1, at: 6, further: 0 }));
         assert_eq!(schedule.due(105), None, "the rhythm is 100 now");
@@ -175,7 +175,7 @@ mod tests {
                     let expected = if now < *first { 0 } else { (now - first) / interval + 1 };
                     prop_assert_eq!(*count, expected, "all that is due was taken");
                 }
-                prop_assert!(schedule.next().unwrap() > now);
+                prop_assert!(schedule.next_start().unwrap() > now);
             }
         }
     }

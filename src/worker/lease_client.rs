@@ -21,7 +21,6 @@ pub struct Ticket {
 
 /// The answer to a request for work.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "it is moved a few times for each batch")]
 pub enum Next {
     /// A batch.
     Batch {

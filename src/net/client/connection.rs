@@ -52,7 +52,6 @@ pub(super) enum Retry {
     NeverDespiteStop,
 }
 
-#[expect(clippy::large_enum_variant, reason = "it is moved a few times for each batch")]
 enum Attempt {
     Reply(Received),
     Failed(Failure),

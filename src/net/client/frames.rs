@@ -41,7 +41,6 @@ impl Message<'_> {
 }
 
 /// What a queue sends.
-#[expect(clippy::large_enum_variant, reason = "it is moved a few times for each batch")]
 pub(super) enum Received {
     /// A reply of the batch dialogue.
     Reply(Reply),

@@ -37,10 +37,10 @@ pub fn page(summary: &Summary, from: i64, to: i64) -> String {
     page += "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
     page += "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n";
     page += "<meta name=\"viewport\" content=\"width=device-width\">\n<title>logator-probe</title>\n";
-    let _ = write!(page, "<style>{STYLE}</style>\n</head>\n<body>\n<h1>Latencies</h1>\n");
-    let _ = write!(
+    let _ = writeln!(page, "<style>{STYLE}</style>\n</head>\n<body>\n<h1>Latencies</h1>");
+    let _ = writeln!(
         page,
-        "<p>{} to {}: {} URLs, {} requests, {} errors, {} missed.</p>\n",
+        "<p>{} to {}: {} URLs, {} requests, {} errors, {} missed.</p>",
         time(from),
         time(to),
         grouped(summary.0.len() as u64),
@@ -75,7 +75,7 @@ fn write_row(row: &UrlSummary, axis: &Axis, page: &mut String) {
         let cells = times.map(|Quantiles { p50, p90, p99, max }| [p50, p90, p99, max].map(milliseconds));
         cells.unwrap_or(["-"; 4].map(str::to_owned)).iter().for_each(|cell| *page += &format!("<td>{cell}</td>"));
     }
-    let _ = write!(page, "<td class=\"chart\">{}</td></tr>\n", drawing(row, axis));
+    let _ = writeln!(page, "<td class=\"chart\">{}</td></tr>", drawing(row, axis));
 }
 
 /// Returns the names of the axis.

@@ -62,7 +62,6 @@ impl Session {
     }
 
     /// Gives a message to the client. If the client does not take it, it is returned with the reason.
-    #[expect(clippy::result_large_err, reason = "the message is given back, to be sent again")]
     pub fn send<'a>(&self, message: Outgoing<'a>) -> Result<(), (Code, Outgoing<'a>)> {
         self.producer.send(message).map_err(|(error, message)| (code_of(&error), message))
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::os::fd::BorrowedFd;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -75,7 +76,7 @@ pub struct Reading<'a> {
     pub(super) address: &'a Address,
     pub(super) options: &'a Options,
     pub(super) counts: &'a Counters,
-    pub(super) group: Arc<Group>,
+    pub(super) group: Rc<Group>,
     pub(super) payloads: Payloads,
     pub(super) ending: Option<Ending>,
     /// The offsets that the group had committed at the start.
@@ -131,7 +132,7 @@ impl<'a> Reading<'a> {
             address,
             options,
             counts,
-            group: Arc::new(group),
+            group: Rc::new(group),
             payloads,
             ending,
             committed,
@@ -246,7 +247,7 @@ impl<'a> Reading<'a> {
     /// only events come.
     fn serve(&mut self, takes_records: bool) -> Result<bool> {
         // A record borrows the client.
-        let group = Arc::clone(&self.group);
+        let group = Rc::clone(&self.group);
         group.attend();
         for _ in 0..ROUND {
             let is_full = self.stuck.is_some() || !self.outbox.is_empty();
