@@ -110,7 +110,9 @@ impl Api {
         config.set("bootstrap.servers", &self.host).set("group.id", group);
         let consumer: BaseConsumer = config.create().expect("a client");
         let mut asked = TopicPartitionList::new();
-        (0..partitions).for_each(|partition| drop(asked.add_partition(topic, partition as i32)));
+        for partition in 0..partitions {
+            asked.add_partition(topic, partition as i32);
+        }
         let answer = wait_for("the committed offsets of a group", ANSWER, || {
             consumer.committed_offsets(asked.clone(), Duration::from_secs(5)).ok()
         });
