@@ -54,7 +54,7 @@ fn options_out_of_range_are_refused_with_words() {
         (["-Q", "x"], "from 1 on"),
         (["--timeout", "0"], "0.001 seconds"),
         (["--timeout", "1e9"], "0.001 seconds"),
-        (["--redirects", "-1"], "--redirects"),
+        (["--redirects", "x"], "--redirects"),
         (["--proxy", "host:3128"], "a proxy is none, env, or a URL"),
         (["--max-memory", "1"], "64KiB"),
         (["--report", "urls.csv"], "urls.csv"),

@@ -222,7 +222,21 @@ fn with_columns(text: &str, columns: &[Column], line: usize) -> Result<Entry, St
 }
 
 fn target(text: &str) -> Result<Target, String> {
-    Target::parse(text).map_err(|error| error.to_string())
+    Target::parse(text).map_err(|error| match without_login(text) {
+        // The name of the user is shown as little as the password.
+        Some(bare) => match Target::parse(&bare) {
+            Ok(_) => "the login in the URL cannot be read".to_owned(),
+            Err(error) => error.to_string(),
+        },
+        None => error.to_string(),
+    })
+}
+
+/// Returns a URL without its login; `None` if it has none.
+fn without_login(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://")?;
+    let (_, place) = rest.rsplit_once('@')?;
+    Some(format!("{scheme}://{place}"))
 }
 
 fn status(text: &str) -> Result<u16, String> {
