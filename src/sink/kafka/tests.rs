@@ -266,8 +266,9 @@ fn at_the_deadline_what_has_no_report_has_failed_and_is_not_written_later() {
     assert_eq!(counters.get(&POSSIBLY_STORED), 10, "the topic may have them");
     assert!(counters.get(&STALLS) > 0);
     cluster.0.broker_up(-1).unwrap();
-    assert_eq!(store(&*sink, &lines(1)).unwrap(), all_stored(1));
-    assert_eq!(cluster.messages().len(), 1, "the client has forgotten the others");
+    // The client connects again within two seconds, which is more than the deadline.
+    while store(&*sink, &lines(1)).unwrap() != all_stored(1) {}
+    assert_eq!(cluster.ids(), 1, "the client has forgotten the others");
 }
 
 #[test]
