@@ -224,7 +224,10 @@ mod tests {
         assert_eq!(put(&outbox, &mut writer, 1, 1), [Put::Dropped], "it is stored still");
         outbox.release(parcel);
         assert_eq!(put(&outbox, &mut writer, 1, 1), [Put::Waits]);
-        assert_eq!(outbox.state().bytes, outbox.state().parcels[0].memory());
+        {
+            let state = outbox.state();
+            assert_eq!(state.bytes, state.parcels[0].memory());
+        }
         assert_eq!((outbox.give_up(), outbox.take().is_none()), (1, true));
     }
 
