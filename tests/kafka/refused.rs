@@ -92,7 +92,7 @@ fn an_address_that_is_wrong_is_a_usage_error_without_its_secrets() {
         ("--to", "kafka://127.0.0.1:1"),
         ("", "kafka://ann:hush@127.0.0.1:1/logs"),
         ("", "kafka://ann:hush@127.0.0.1:1/logs?group=g&enable.auto.commit=true"),
-        ("", "kafka://ann:hush@127.0.0.1:1/logs?group=g&until=hush"),
+        ("", "kafka://ann:hush@127.0.0.1:1/logs?group=g&until=soon"),
     ] {
         let mut arguments = vec!["run", "-f", "combined"];
         match option {
