@@ -38,7 +38,10 @@ fn a_broker_that_is_killed_again_and_again_loses_nothing_on_the_way_from_a_file_
     };
     let mut row = Row::new(FAULT);
     let to = kafka.address("logs");
-    let mut push = place.start("logator-push", &["lines", "a.log", "--follow", "--state", "state", "--connect", &to]);
+    // The usual deadline is a minute. A push that ends then goes on when it is started again.
+    let patient = ["--sink-deadline", "none"];
+    let arguments = ["lines", "a.log", "--follow", "--state", "state", "--connect", &to];
+    let mut push = place.start("logator-push", &[&arguments[..], &patient].concat());
     push.wait_ready();
     let from = kafka.address("logs?group=g&session.timeout.ms=6000");
     let mut run = place.start("logator", &["run", &from, "-p", ANY, "--receipt", "receipt", "--to", "sqlite:logs.db"]);

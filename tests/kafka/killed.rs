@@ -10,7 +10,7 @@ use crate::kit::workspace::{Running, Workspace};
 use crate::kit::{PATIENCE, wait_for};
 
 const PARTITIONS: usize = 6;
-const LINES: usize = 20_000;
+const LINES: usize = 30_000;
 
 /// Returns the number of rows so far.
 fn rows(place: &Workspace) -> u64 {
@@ -33,14 +33,14 @@ fn one_of_three_consumers_is_killed_in_mid_run_and_each_line_is_stored_once() {
         let place = Workspace::new();
         let from = kafka.address(&format!("{topic}?group={}&until=end&session.timeout.ms=6000", kafka.name(&topic)));
         // The second sink makes each of them slow, so that a kill is in mid-run.
-        let slow = ["--to", "delay:10", "--in-flight", "1", "-j", "1", "--batch-lines", "50"];
+        let slow = ["--to", "delay:20", "--in-flight", "1", "-j", "1", "--batch-lines", "50"];
         let start = |name: &str| -> Running {
             let usual = ["run", &from, "-p", ANY, "--receipt", name, "--to", "sqlite:logs.db"];
             place.start("logator", &[&usual[..], &slow].concat())
         };
         let names = ["first", "second", "third"];
         let mut consumers: Vec<Running> = names.iter().map(|name| start(name)).collect();
-        kafka.api().wait_for_members(&kafka.name(&topic), 3);
+        consumers.iter_mut().for_each(|consumer| consumer.says("reads partition"));
         let when = random.u64(1..LINES as u64 * 3 / 4);
         wait_for("rows", PATIENCE, || (rows(&place) >= when).then_some(()));
         let victim = random.usize(..3);
