@@ -68,6 +68,8 @@ struct State {
     parcels: VecDeque<Parcel>,
     /// The bytes of all parcels, and of the one that is being stored.
     bytes: usize,
+    /// The number of documents that are being stored.
+    in_hand: usize,
     dropped: u64,
     /// Whether the last document was dropped.
     is_dropping: bool,
@@ -146,7 +148,9 @@ impl Outbox {
             }
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        state.parcels.pop_front()
+        let parcel = state.parcels.pop_front();
+        state.in_hand = parcel.as_ref().map_or(0, Parcel::len);
+        parcel
     }
 
     /// Gives back the memory of a parcel that was [taken](Outbox::take).
@@ -155,6 +159,7 @@ impl Outbox {
         drop(parcel);
         let mut state = self.state();
         state.bytes = state.bytes.saturating_sub(memory);
+        state.in_hand = 0;
     }
 
     /// Says that no further document comes.
@@ -179,9 +184,11 @@ impl Outbox {
         self.state().dropped
     }
 
-    /// Removes the documents that wait, and returns their number.
+    /// Removes the documents that wait. Returns their number, together with those that are being stored.
     pub fn give_up(&self) -> u64 {
-        self.state().parcels.drain(..).map(|parcel| parcel.len() as u64).sum()
+        let mut state = self.state();
+        let waiting: usize = state.parcels.drain(..).map(|parcel| parcel.len()).sum();
+        (waiting + std::mem::take(&mut state.in_hand)) as u64
     }
 }
 
