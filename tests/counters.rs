@@ -20,6 +20,8 @@ const NUMBERS: &str = "
     208 received,
     224 requests, 225 failed, 226 missed, 227 documents, 228 dropped, 229 unstored, 230 dead_lettered, 231 wrong_lines,
     256 received, 257 dropped, 258 connections, 259 refused, 260 idle,
+    320 tombstones, 321 bad_ids, 322 undecodable, 323 gone, 324 assigned, 325 revoked, 326 lost, 327 undrained,
+    328 commits, 329 failed_commits, 330 pauses,
     288 by_files, 289 by_api, 290 reconnected, 291 repeated, 292 recovered, 293 gaps,
     1024 dropped_bytes, 1056 waits_for_lock, 1088 resent,
     1184 requests, 1185 body_bytes, 1186 sent_bytes, 1187 resent, 1188 resent_documents, 1189 halved, 1190 failovers,

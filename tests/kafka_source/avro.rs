@@ -28,8 +28,7 @@ fn values_of_other_writers_become_documents_and_hostile_ones_become_dead_letters
         kcat.produce_bytes(&topic, &[], &value);
     }
     for hostile in [
-        &b""[..],
-        b"plain text",
+        &b"plain text"[..],
         &[0, 0, 0, 0, 99, 1, 2],
         &[0, 255, 255, 255, 255],
         &[0xc3, 1, 1, 2, 3, 4, 5, 6, 7, 8, 2],
@@ -42,7 +41,7 @@ fn values_of_other_writers_become_documents_and_hostile_ones_become_dead_letters
     let group = kafka.name("g");
     let address = kafka.address(&format!("{topic}?group={group}&until=end&format=avro&registry={}", registry.base()));
     let (ran, receipt) = run(&place, &address, "ndjson:out", &["-j", "1"]);
-    assert_eq!((ran.code, account(&receipt)), (Some(1), [11, 5, 0, 0, 6, 0]), "{}", ran.stderr);
+    assert_eq!((ran.code, account(&receipt)), (Some(1), [10, 5, 0, 0, 5, 0]), "{}", ran.stderr);
     let found: Vec<Value> = objects(&place, "out")
         .into_iter()
         .map(|object| json!({ "number": object["number"], "text": object["text"] }))
@@ -50,7 +49,7 @@ fn values_of_other_writers_become_documents_and_hostile_ones_become_dead_letters
     assert_eq!(found, documents);
     let letters = objects(&place, "dead-letters.ndjson");
     assert!(letters.iter().all(|letter| letter["reason"] == "undecodable"), "{letters:?}");
-    assert_eq!(kafka.api().committed(&group, &topic, 1), [Some(11)]);
+    assert_eq!(kafka.api().committed(&group, &topic, 1), [Some(10)]);
     registry.remove(&topic);
 }
 

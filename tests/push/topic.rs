@@ -209,7 +209,7 @@ fn a_line_is_confirmed_as_delivered_when_the_topic_has_it_and_not_before() {
     wait_for_answers(&push, 52);
     cluster.0.broker_down(1).unwrap();
     push.feed(b"while the broker is away\n");
-    push.says("Kafka");
+    push.says("brokers are down");
     assert_eq!(answers(&push), 52);
     cluster.0.broker_up(1).unwrap();
     wait_for_answers(&push, 53);
@@ -254,7 +254,7 @@ fn a_line_is_confirmed_when_it_is_queued_though_the_broker_is_away() {
 #[test]
 fn a_file_that_a_signal_cuts_off_is_resumed_and_each_line_is_in_the_topic() {
     let (place, cluster) = (Workspace::new(), Cluster::start());
-    place.write("a.log", numbered(0..300_000));
+    place.write("a.log", numbered(0..100_000));
     let arguments = ["a.log", "--state", "state", "--batch-lines", "500"];
     let mut first = push(&place, &cluster, &arguments);
     first.wait_ready();
@@ -264,9 +264,10 @@ fn a_file_that_a_signal_cuts_off_is_resumed_and_each_line_is_in_the_topic() {
     let before = place.receipt("receipt").read;
     let second = push(&place, &cluster, &arguments).end();
     assert_eq!(second.code, Some(0), "{}", second.stderr);
-    assert_eq!(before + place.receipt("receipt").read, 300_000);
-    let messages = cluster.messages(300_000);
-    assert_eq!(messages.len(), 300_000);
+    assert_eq!(before + place.receipt("receipt").read, 100_000);
+    // The cluster of the test keeps 5 MiB of a partition.
+    let messages = cluster.messages(100_000);
+    assert_eq!(messages.len(), 100_000);
     assert!(messages.is_sorted_by_key(|message| message.id.clone()));
 }
 
