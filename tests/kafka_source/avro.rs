@@ -27,12 +27,9 @@ fn values_of_other_writers_become_documents_and_hostile_ones_become_dead_letters
     for value in encode(Frame::Confluent, id, &schema(), &documents) {
         kcat.produce_bytes(&topic, &[], &value);
     }
-    for hostile in [
-        &b"plain text"[..],
-        &[0, 0, 0, 0, 99, 1, 2],
-        &[0, 255, 255, 255, 255],
-        &[0xc3, 1, 1, 2, 3, 4, 5, 6, 7, 8, 2],
-    ] {
+    for hostile in
+        [&b"plain text"[..], &[0, 0, 0, 0, 99, 1, 2], &[0, 255, 255, 255, 255], &[0xc3, 1, 1, 2, 3, 4, 5, 6, 7, 8, 2]]
+    {
         kcat.produce_bytes(&topic, &[], hostile);
     }
     let mut cut = encode(Frame::Confluent, id, &schema(), &documents[..1]).remove(0);

@@ -242,7 +242,11 @@ fn a_signal_ends_it_as_the_end_of_input_does() {
         let pushed = push.end_with_input_open();
         assert_eq!(pushed.code, Some(0), "{}", pushed.stderr);
         // The sentence about the signal comes from another thread.
-        let last = pushed.stderr.lines().find(|line| line.starts_with("Processed")).unwrap_or_else(|| panic!("{}", pushed.stderr));
+        let last = pushed
+            .stderr
+            .lines()
+            .find(|line| line.starts_with("Processed"))
+            .unwrap_or_else(|| panic!("{}", pushed.stderr));
         let time = last.strip_prefix("Processed 3 messages in ");
         let time = time.and_then(|rest| rest.strip_suffix(&format!("ms. Tagged with @pid:{id}")));
         let (ms, fraction) = time.and_then(|time| time.split_once('.')).unwrap_or_else(|| panic!("{last}"));
