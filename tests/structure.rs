@@ -63,7 +63,9 @@ fn texts(folder: &str, ending: &'static str) -> impl Iterator<Item = (String, St
 }
 
 fn code_and_tests() -> impl Iterator<Item = (String, String)> {
-    ["src", "tests", "benches", "zmq-sys/src", "fuzz/fuzz_targets"].into_iter().flat_map(|folder| texts(folder, ".rs"))
+    ["src", "tests", "benches", "libcurl/src", "zmq-sys/src", "fuzz/fuzz_targets"]
+        .into_iter()
+        .flat_map(|folder| texts(folder, ".rs"))
 }
 
 fn documents() -> impl Iterator<Item = (String, String)> {
