@@ -224,7 +224,7 @@ const SERVICES: [(&str, &str); 4] = [
     ("logator-queue.service", "1.4"),
     ("logator-worker@.service", "1.4"),
     ("logator-push.service", "1.4"),
-    ("logator-probe.service", "1.4"),
+    ("logator-probe.service", "1.3"),
 ];
 
 /// The version of systemd that gives this exposure. Other versions judge a little differently.
