@@ -1,6 +1,6 @@
 //! [`Address`]: `kafka://[USER:PASSWORD@]BROKER[,BROKER…]/TOPIC[?OPTION=VALUE&…]`.
 //!
-//! A name with a dot is a setting of librdkafka; [`allowed`](super::allowed) has the list. A name without a dot is an option
+//! A name with a dot is a setting of librdkafka; `allowed` has the list. A name without a dot is an option
 //! of logator: the source and the sink say which they know.
 
 use std::fmt;

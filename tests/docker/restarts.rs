@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{PADDING, documents, expect_printed, lines, printer, printer_of, read, read_into, stop, wait_until};
+#[cfg(feature = "elasticsearch")]
+use super::{PADDING, printer_of, read_into};
+use super::{documents, expect_printed, lines, printer, read, stop, wait_until};
 use crate::kit::docker::Dockerd;
+#[cfg(feature = "elasticsearch")]
 use crate::kit::opensearch::AnyCluster;
 use crate::kit::workspace::Workspace;
 use crate::kit::{PATIENCE, wait_for};
@@ -102,6 +105,7 @@ fn after_kill_9_each_line_is_stored_once() {
 
 /// Without `--state`, each run reads everything again. The index recognises the documents by their ids. The container writes
 /// more than one file holds.
+#[cfg(feature = "elasticsearch")]
 #[test]
 #[ignore = "needs a dockerd of its own and an OpenSearch: run ./test"]
 fn after_kill_9_each_line_is_once_in_the_index() {

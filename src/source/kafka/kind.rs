@@ -5,11 +5,11 @@ use super::options::{OPTIONS, Options};
 use crate::core::error::{Error, Result};
 use crate::core::secrets::{interpolation, masked};
 use crate::kafka::{Address, Role};
-use crate::source::kind::{Place, SourceKind};
+use crate::source::kind::{Found, Place, SourceKind};
 
 const SCHEME: &str = "kafka://";
 
-/// See the [module](self).
+/// Topics of Kafka.
 pub const KIND: SourceKind = SourceKind {
     names: &["kafka://BROKERS/TOPIC?group=G for a topic of Kafka"],
     help: "kafka://BROKERS/TOPIC?group=G reads a topic of Kafka as a member of the group G, and commits offsets when the sinks have \
@@ -21,18 +21,23 @@ pub const KIND: SourceKind = SourceKind {
     find: |names, _, found| {
         for name in names {
             let (address, options) = parse(name.text)?;
-            #[cfg(feature = "kafka")]
-            found.add_once(name.index, super::source::KafkaSource::new(address, options));
-            #[cfg(not(feature = "kafka"))]
-            {
-                let _ = (found, options);
-                return Err(Error::usage(format!("{address}: this build was made without it (the feature kafka)")));
-            }
+            add(found, name.index, address, options)?;
         }
         Ok(())
     },
     ..SourceKind::NONE
 };
+
+#[cfg(feature = "kafka")]
+fn add(found: &mut Found, index: usize, address: Address, options: Options) -> Result<()> {
+    found.add_once(index, super::source::KafkaSource::new(address, options));
+    Ok(())
+}
+
+#[cfg(not(feature = "kafka"))]
+fn add(_: &mut Found, _: usize, address: Address, _: Options) -> Result<()> {
+    Err(Error::usage(format!("{address}: this build was made without it (the feature kafka)")))
+}
 
 /// Parses a name. `${NAME}` and `${file:PATH}` in it stand for secrets.
 fn parse(text: &str) -> Result<(Address, Options)> {
