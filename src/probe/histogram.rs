@@ -8,8 +8,8 @@
 const ERROR: f64 = 0.01;
 
 /// The maximum number of bins with a count. When there are more, the lowest two are joined, so that only the quantiles of very
-/// short times lose precision. The bins reach from the greatest value down to its 14,000th part.
-const MOST: usize = 480;
+/// short times lose precision. The bins reach from the greatest value down to its 5,600th part.
+const MOST: usize = 432;
 
 /// The number of bins by which the memory grows.
 const STEP: usize = 24;

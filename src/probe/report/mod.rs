@@ -33,7 +33,7 @@ pub fn page(summary: &Summary, from: i64, to: i64) -> String {
     let views = || all().flat_map(|row| [row.latency_us, row.with_lateness_us]).flatten();
     let axis = Axis::over(views().map(|times| times.p50).min(), views().map(|times| times.max).max());
     let time = |ms: i64| String::from_utf8_lossy(&write_iso(ms)).into_owned();
-    let mut page = String::with_capacity(4096 + summary.0.len() * 2048);
+    let mut page = String::with_capacity(4096 + summary.0.len() * 1200);
     page += "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
     page += "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n";
     page += "<meta name=\"viewport\" content=\"width=device-width\">\n<title>logator-probe</title>\n";
