@@ -2,6 +2,8 @@
 
 mod account;
 mod file;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod requests;
 mod schedule;
 #[cfg(all(feature = "sqlite", feature = "contract-tests"))]
