@@ -66,7 +66,7 @@ fn what_it_copies_is_here() {
 }
 
 /// The libraries of `gcr.io/distroless/cc-debian12` that programs may need.
-const LIBRARIES: [&str; 8] = [
+const LIBRARIES: [&str; 10] = [
     "linux-vdso.so.1",
     "ld-linux-x86-64.so.2",
     "libc.so.6",
@@ -75,16 +75,19 @@ const LIBRARIES: [&str; 8] = [
     "libstdc++.so.6",
     "libpthread.so.0",
     "libdl.so.2",
+    "libssl.so.3",
+    "libcrypto.so.3",
 ];
 
 /// The libraries that a build may take from this machine. The image's build compiles them.
-const COMPILED_IN_THE_IMAGE: [&str; 4] = ["liblzma.so.5", "libsodium.so.23", "libsqlite3.so.0", "libzstd.so.1"];
+const COMPILED_IN_THE_IMAGE: [&str; 5] =
+    ["liblzma.so.5", "libsodium.so.23", "libsqlite3.so.0", "libz.so.1", "libzstd.so.1"];
 
 #[test]
 fn the_image_compiles_the_libraries_that_its_last_stage_lacks() {
-    // Only liblzma is taken from the system without being asked for: rust images have its development files.
+    // Only liblzma and zlib are taken from the system without being asked for: rust images have their development files.
     let build = instructions();
-    assert!(build.contains(&("ENV".to_owned(), "LZMA_API_STATIC=1".to_owned())), "{build:?}");
+    assert!(build.contains(&("ENV".to_owned(), "LZMA_API_STATIC=1 LIBZ_SYS_STATIC=1".to_owned())), "{build:?}");
 }
 
 /// Copies the programs and the libraries that they are linked to into `root`.

@@ -118,10 +118,34 @@ fn json(value: &[u8]) -> Result<&[u8], Refusal> {
     if text.first() != Some(&b'{') {
         return Err(Refusal::Undecodable("it is no JSON object".to_owned()));
     }
-    match serde_json::from_slice::<IgnoredAny>(text) {
-        Ok(_) => Ok(text),
-        Err(error) => Err(Refusal::Undecodable(format!("it is no JSON object: {error}"))),
+    let refused = |why: String| Err(Refusal::Undecodable(format!("it is no JSON object: {why}")));
+    if let Err(error) = std::str::from_utf8(text) {
+        return refused(error.to_string());
     }
+    match serde_json::from_slice::<IgnoredAny>(text) {
+        Ok(_) if is_too_deep(text) => refused(format!("it is nested more than {MAX_DEPTH} levels deep")),
+        Ok(_) => Ok(text),
+        Err(error) => refused(error.to_string()),
+    }
+}
+
+/// The number of levels that workers read, too.
+const MAX_DEPTH: usize = 128;
+
+/// Returns whether a JSON text is nested too deep. The library skips a value of any depth.
+fn is_too_deep(text: &[u8]) -> bool {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    text.iter().any(|byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => depth += 1,
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > MAX_DEPTH
+    })
 }
 
 #[cfg(test)]
@@ -144,5 +168,7 @@ mod tests {
         }
         let deep = [b"{\"a\":".repeat(100_000), b"1".to_vec(), b"}".repeat(100_000)].concat();
         assert!(json(&deep).is_err(), "the depth is limited");
+        let brackets = format!("{{\"a\":\"\\\"{}\"}}", "[".repeat(1000));
+        assert!(json(brackets.as_bytes()).is_ok(), "brackets in a text are no levels");
     }
 }
