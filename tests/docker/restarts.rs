@@ -107,7 +107,7 @@ fn after_kill_9_each_line_is_stored_once() {
 /// more than one file holds.
 #[cfg(feature = "elasticsearch")]
 #[test]
-#[ignore = "needs a dockerd of its own and an OpenSearch: run ./test"]
+#[ignore = "needs a dockerd of its own and an Elasticsearch: run ./test"]
 fn after_kill_9_each_line_is_once_in_the_index() {
     const LINES: usize = 60_000;
     const LONG: usize = 1000;

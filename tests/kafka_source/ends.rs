@@ -8,6 +8,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use super::{counter, lines, objects, produce, run};
 use crate::kit::kafka::AnyKafka;
 use crate::kit::workspace::{Workspace, account};
+use crate::kit::{PATIENCE, wait_for};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -54,8 +55,10 @@ fn markers_of_transactions_leave_gaps_and_may_stand_at_the_end() {
     commit(3..6);
     write(&writer, &topic, 6..9);
     writer.abort_transaction(TIMEOUT).expect("it is aborted");
-    let (group, end) = (kafka.name("g"), kafka.api().ends(&topic, 1)[0]);
-    assert_eq!(end, 12, "nine records and three markers");
+    // The broker writes a marker after it has answered.
+    let wait_for_end = |end| wait_for("markers", PATIENCE, || (kafka.api().ends(&topic, 1) == [end]).then_some(()));
+    let (group, end) = (kafka.name("g"), 12);
+    wait_for_end(end);
     let address = kafka.address(&format!("{topic}?group={group}&until=end"));
     let (ran, receipt) = run(&place, &address, "sqlite:db", &["-j", "1"]);
     assert_eq!((ran.code, account(&receipt)), (Some(0), [6, 6, 0, 0, 0, 0]), "{}", ran.stderr);
@@ -73,6 +76,7 @@ fn markers_of_transactions_leave_gaps_and_may_stand_at_the_end() {
     let (ran, receipt) = run(&place, &address, "sqlite:db", &[]);
     assert_eq!((ran.code, account(&receipt)), (Some(0), [0; 6]), "{}", ran.stderr);
     writer.commit_transaction(TIMEOUT).expect("it is committed");
+    wait_for_end(16);
     let (ran, receipt) = run(&place, &address, "sqlite:db", &[]);
     assert_eq!((ran.code, account(&receipt)), (Some(0), [3, 3, 0, 0, 0, 0]), "{}", ran.stderr);
 }

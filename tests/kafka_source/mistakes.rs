@@ -1,9 +1,13 @@
 //! What cannot work is told at the start, in one sentence, and nothing is created.
 
-use super::run;
 use crate::kit::kafka::AnyKafka;
 use crate::kit::workspace::Workspace;
-use crate::kit::{certificates, free_port};
+use crate::kit::{Ran, certificates, free_port};
+
+/// Runs a job that does not begin, so it has no receipt.
+fn attempt(place: &Workspace, input: &str) -> Ran {
+    place.run("logator", &["run", input, "-f", "ndjson", "--to", "ndjson:out"], b"")
+}
 
 #[test]
 #[ignore = "needs a Kafka: run ./test"]
@@ -11,7 +15,7 @@ fn a_topic_that_does_not_exist_is_named_and_not_created() {
     let (kafka, place) = (AnyKafka::get(), Workspace::new());
     let topic = kafka.topic("there", 1, &[]);
     let missing = kafka.name("theer");
-    let (ran, _) = run(&place, &kafka.address(&format!("{missing}?group=g")), "ndjson:out", &[]);
+    let ran = attempt(&place, &kafka.address(&format!("{missing}?group=g")));
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert!(ran.stderr.contains(&format!("the topic {missing} does not exist")), "{}", ran.stderr);
     assert!(ran.stderr.contains(&format!("did you mean {topic}?")), "{}", ran.stderr);
@@ -30,7 +34,7 @@ fn a_broker_that_does_not_answer_and_a_wrong_address_are_told_in_one_sentence() 
         ("kafka://127.0.0.1/t?group=g&session.timeout.ms=soon", 2, "session.timeout.ms"),
         ("kafka://ann:hush@127.0.0.1/t", 2, "kafka://ann:***@127.0.0.1/t: a topic is read"),
     ] {
-        let (ran, _) = run(&place, address, "ndjson:out", &[]);
+        let ran = attempt(&place, address);
         assert_eq!(ran.code, Some(code), "{address}: {}", ran.stderr);
         assert!(ran.stderr.contains(words) && !ran.stderr.contains("hush"), "{address}: {}", ran.stderr);
     }
@@ -54,11 +58,11 @@ fn a_refused_login_and_a_missing_right_are_told_in_one_sentence() {
             ca.display()
         )
     };
-    let (ran, _) = run(&place, &address("wrong-word"), "ndjson:out", &[]);
+    let ran = attempt(&place, &address("wrong-word"));
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert!(ran.stderr.contains("the login is refused") && !ran.stderr.contains("wrong-word"), "{}", ran.stderr);
     // Ann may log in, and may do nothing.
-    let (ran, _) = run(&place, &address("pa%2Fss"), "ndjson:out", &[]);
+    let ran = attempt(&place, &address("pa%2Fss"));
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert!(ran.stderr.contains("right") && !ran.stderr.contains("pa/ss"), "{}", ran.stderr);
 }
