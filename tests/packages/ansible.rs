@@ -42,6 +42,9 @@ fn changed(place: &Workspace, file: &str, from: &str, to: &str) -> PathBuf {
     copy
 }
 
+/// The Python of a play on this machine: that of Ansible. Others that it finds may not run.
+const PYTHON: &str = "ansible_python_interpreter={{ ansible_playbook_python }}";
+
 #[test]
 #[ignore = "needs ansible: run ./test"]
 fn the_syntax_of_the_playbook_and_of_the_role_is_right() {
@@ -109,7 +112,8 @@ fn the_programs_read_the_configuration_that_the_role_writes() {
         );
         place.write("play.yml", play);
         let mut command = ansible(&place, &place.path("."), "ansible-playbook");
-        let (right, said) = ran(command.args(["-i", "localhost,", "play.yml", "-e", &own.replace("KEYS", keys)]));
+        let (right, said) =
+            ran(command.args(["-i", "localhost,", "play.yml", "-e", PYTHON, "-e", &own.replace("KEYS", keys)]));
         assert!(right, "{said}");
         let text = std::fs::read_to_string(&path).unwrap();
         let table: toml::Table = text.parse().unwrap_or_else(|error| panic!("{error}\n{text}"));
