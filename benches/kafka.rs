@@ -8,6 +8,8 @@
 //! several threads, with 2,000 documents a call. Each figure is the median of five runs that take turns. Then a whole job follows,
 //! `logator run FILE -f combined --to kafka://…`, which parses the lines of these documents too.
 
+mod shared;
+
 use std::future::Future;
 use std::io::Write as _;
 use std::pin::pin;
@@ -31,6 +33,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use shared::line;
 
 // The programs use this allocator, so the bare loop uses it too.
 #[global_allocator]
@@ -156,21 +159,6 @@ fn print_row(name: &str, number: usize, mut theirs: Vec<Duration>, mut ours: Vec
     };
     let (theirs, ours) = (per_second(&mut theirs), per_second(&mut ours));
     println!("{name:>7}  {theirs:>11.0}  {ours:>9.0}  {:>5.2}", ours / theirs);
-}
-
-/// Returns line number `number` of an access log.
-fn line(number: usize) -> String {
-    format!(
-        "198.51.{}.{} - - [05/May/2026:10:{:02}:{:02} +0000] \"GET /articles/{}/pictures/chart-{number}.png HTTP/1.1\" 200 {} \
-         \"http://www.example.com/articles/{}\" \"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\"",
-        number / 250 % 250,
-        number % 250,
-        number / 60 % 60,
-        number % 60,
-        number % 977,
-        number * 7919 % 200_000,
-        number % 977,
-    )
 }
 
 fn batches(sink: &dyn Sink, number: usize) -> Vec<Documents> {

@@ -8,6 +8,8 @@
 //! job: `logator run kafka://…&until=end -f combined --to ndjson:FILE`. Both begin without a member in their group. Each figure is the
 //! median of five runs that take turns.
 
+mod shared;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,6 +20,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use shared::line;
 
 // The programs use this allocator, so the bare loop uses it too.
 #[global_allocator]
@@ -131,21 +134,6 @@ fn fill(address: &str, topic: &str, number: usize, partitions: usize) -> usize {
     }
     producer.flush(Duration::from_secs(600)).expect("all are confirmed");
     bytes
-}
-
-/// Returns line number `number` of an access log.
-fn line(number: usize) -> String {
-    format!(
-        "198.51.{}.{} - - [05/May/2026:10:{:02}:{:02} +0000] \"GET /articles/{}/pictures/chart-{number}.png HTTP/1.1\" 200 {} \
-         \"http://www.example.com/articles/{}\" \"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\"",
-        number / 250 % 250,
-        number % 250,
-        number / 60 % 60,
-        number % 60,
-        number % 977,
-        number * 7919 % 200_000,
-        number % 977,
-    )
 }
 
 /// Reads all messages in one loop.

@@ -113,7 +113,7 @@ impl Certificates {
 
 impl Drop for Certificates {
     fn drop(&mut self) {
-        // SAFETY: the store was made for this value, which gives its count back. Contexts have counts of their own.
+        // SAFETY: the store was made for this value, and this value gives its reference back. Each TLS context holds a reference of its own.
         unsafe { ffi::X509_STORE_free(self.0.as_ptr()) }
     }
 }

@@ -18,38 +18,10 @@ pub struct Attempts {
 }
 
 thread_local! {
-    static NOTED: Cell<Attempts> = const { Cell::new(Attempts { answered: Duration::ZERO, refused: 0, retried: 0 }) };
+    pub(super) static NOTED: Cell<Attempts> = const { Cell::new(Attempts { answered: Duration::ZERO, refused: 0, retried: 0 }) };
 }
 
 /// Returns what the attempts of this thread brought since the last call.
 pub fn take() -> Attempts {
     NOTED.take()
-}
-
-/// Notes an attempt that was answered in `time`.
-#[cfg(any(
-    feature = "sqlite",
-    feature = "mongodb",
-    feature = "elasticsearch",
-    feature = "kafka",
-    feature = "contract-tests",
-    test
-))]
-pub(super) fn note_answer(time: Duration) {
-    let noted = NOTED.get();
-    NOTED.set(Attempts { answered: noted.answered + time, ..noted });
-}
-
-/// Notes an attempt that was refused. `retried` documents need another one.
-#[cfg(any(
-    feature = "sqlite",
-    feature = "mongodb",
-    feature = "elasticsearch",
-    feature = "kafka",
-    feature = "contract-tests",
-    test
-))]
-pub(super) fn note_refusal(retried: usize) {
-    let noted = NOTED.get();
-    NOTED.set(Attempts { refused: noted.refused + 1, retried: noted.retried + retried as u64, ..noted });
 }

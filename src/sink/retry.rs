@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use super::api::Outcome;
-use super::attempts;
+use super::attempts::{Attempts, NOTED};
 use crate::core::backoff::Backoff;
 use crate::core::error::Result;
 use crate::core::wait::{Patience, Wait};
@@ -114,15 +114,15 @@ impl Retry<'_> {
                 Attempt::Answered { verdicts, trouble } => {
                     let again = settle(group, verdicts, outcomes);
                     match &trouble {
-                        None => attempts::note_answer(started.elapsed()),
-                        Some(_) => attempts::note_refusal(again.len()),
+                        None => note_answer(started.elapsed()),
+                        Some(_) => note_refusal(again.len()),
                     }
                     groups.extend(Some(again).filter(|again| !again.is_empty()));
                     trouble
                 }
                 Attempt::Lost { words, maybe_written } => {
                     group.iter_mut().for_each(|pending| pending.may_be_ours |= maybe_written);
-                    attempts::note_refusal(group.len());
+                    note_refusal(group.len());
                     groups.push(group);
                     Some(words)
                 }
@@ -140,7 +140,7 @@ impl Retry<'_> {
                     None
                 }
                 Attempt::Ended(words) => {
-                    attempts::note_refusal(0);
+                    note_refusal(0);
                     groups.push(group);
                     give_up(groups, outcomes, &words);
                     return Ok(());
@@ -189,12 +189,25 @@ fn give_up(groups: Vec<Vec<Pending>>, outcomes: &mut [Outcome], words: &str) {
     groups.into_iter().flatten().for_each(|pending| outcomes[pending.index] = Outcome::Failed(words.to_owned()));
 }
 
+/// Notes an attempt that was answered in `time`.
+fn note_answer(time: Duration) {
+    let noted = NOTED.get();
+    NOTED.set(Attempts { answered: noted.answered + time, ..noted });
+}
+
+/// Notes an attempt that was refused. `retried` documents need another one.
+fn note_refusal(retried: usize) {
+    let noted = NOTED.get();
+    NOTED.set(Attempts { refused: noted.refused + 1, retried: noted.retried + retried as u64, ..noted });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::core::error::Error;
     use crate::core::wait::{Deadline, Waits, Words};
     use crate::observe::counters::counters;
+    use crate::sink::attempts;
 
     counters! {
         LIST of Sink;

@@ -82,7 +82,7 @@ fn bytes(hex: &Value) -> Vec<u8> {
     hex.chunks(2).map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap()).collect()
 }
 
-/// How a message says by what schema it is written.
+/// How a message names the schema with which it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Frame {
     /// A zero and the id in the registry.

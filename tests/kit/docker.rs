@@ -170,11 +170,7 @@ impl Dockerd {
         // The Engine writes much, which is of interest only when it fails.
         let mut process = Process::start_logged(&command, &data.join("log"));
         wait_for("the Engine to answer", PATIENCE, || {
-            if let Some(status) = process.ended() {
-                let log = std::fs::read_to_string(data.join("log")).unwrap_or_default();
-                let tail: Vec<&str> = log.lines().rev().take(15).collect();
-                panic!("dockerd ended with {status}; the end of its log, last line first:\n{}", tail.join("\n"));
-            }
+            process.expect_to_run("dockerd", &data.join("log"));
             self.cli.answers().then_some(())
         });
         self.engine = Some(process);

@@ -333,11 +333,7 @@ fn command(directory: &Path) -> Command {
 /// Waits until a broker answers what it has. Its port is open some time before that.
 fn wait_until_ready(process: &mut Process, log: &Path, kcat: &Kcat) {
     wait_for("Kafka to answer", START, || {
-        if let Some(status) = process.ended() {
-            let log = std::fs::read_to_string(log).unwrap_or_default();
-            let tail: Vec<&str> = log.lines().rev().take(30).collect();
-            panic!("Kafka ended with {status}; the end of its log, last line first:\n{}", tail.join("\n"));
-        }
+        process.expect_to_run("Kafka", log);
         kcat.answers().then_some(())
     });
 }

@@ -116,11 +116,7 @@ impl Mongod {
         let admin = self.admin();
         let log = self.directory.path().join("log");
         wait_for("mongod to answer", PATIENCE, || {
-            if let Some(status) = self.process.ended() {
-                let log = std::fs::read_to_string(&log).unwrap_or_default();
-                let tail: Vec<&str> = log.lines().rev().take(15).collect();
-                panic!("mongod ended with {status}; the end of its log, last line first:\n{}", tail.join("\n"));
-            }
+            self.process.expect_to_run("mongod", &log);
             admin.try_run("admin", doc! { "ping": 1 }).ok()
         });
     }

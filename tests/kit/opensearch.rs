@@ -185,11 +185,7 @@ fn command(directory: &Path, port: u16, settings: &[String]) -> Command {
 
 fn wait_until_ready(process: &mut Process, log: &Path, api: &Api) {
     wait_for("OpenSearch to answer", START, || {
-        if let Some(status) = process.ended() {
-            let log = std::fs::read_to_string(log).unwrap_or_default();
-            let tail: Vec<&str> = log.lines().rev().take(30).collect();
-            panic!("OpenSearch ended with {status}; the end of its log, last line first:\n{}", tail.join("\n"));
-        }
+        process.expect_to_run("OpenSearch", log);
         let (status, health) = api.attempt("GET", "/_cluster/health", None)?;
         (status == 200 && health["status"] != "red").then_some(())
     });

@@ -125,6 +125,14 @@ impl Process {
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.keeper.try_wait().expect("the keeper is our child")
     }
+
+    /// Fails with the end of its log if it has ended. `name` is that of the server.
+    pub fn expect_to_run(&mut self, name: &str, log: &Path) {
+        let Some(status) = self.ended() else { return };
+        let log = std::fs::read_to_string(log).unwrap_or_default();
+        let tail: Vec<&str> = log.lines().rev().take(30).collect();
+        panic!("{name} ended with {status}; the end of its log, last line first:\n{}", tail.join("\n"));
+    }
 }
 
 /// Waits after SIGSTOP until every thread of the process stands still, or the process is gone.

@@ -43,11 +43,7 @@ fn shared_base() -> String {
         let mut process = Process::start_logged_and_remove(&command, &log, &directory);
         let agent = agent();
         wait_for("the registry to answer", START, || {
-            if let Some(status) = process.ended() {
-                let log = std::fs::read_to_string(&log).unwrap_or_default();
-                let tail: Vec<&str> = log.lines().rev().take(30).collect();
-                panic!("the registry ended with {status}; the end of its log, last line first:\n{}", tail.join("\n"));
-            }
+            process.expect_to_run("the registry", &log);
             agent.get(format!("{}/subjects", base(port))).call().ok().filter(|answer| answer.status() == 200).map(drop)
         });
         Shared { port, _process: process }

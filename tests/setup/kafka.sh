@@ -5,15 +5,7 @@
 kafka_version=4.3.1
 
 get_kafka() {
-    local sources=$folder/tests/setup/kafka
-    mkdir result
-    # The repository of this user stays as it is.
-    mvn -q -B -f "$sources/pom.xml" -Dmaven.repo.local="$PWD/repository" \
-        -Dstyle.color=never dependency:copy-dependencies -DoutputDirectory="$PWD/result/jars" </dev/null
-    (cd result/jars && sha256sum --check --strict --quiet "$sources/jars.sha256") ||
-        fail "a jar of Kafka is not the one that tests/setup/kafka/jars.sha256 names"
-    [[ $(find result/jars -type f | wc -l) == $(wc -l <"$sources/jars.sha256") ]] ||
-        fail "Kafka has a jar that tests/setup/kafka/jars.sha256 does not name"
+    get_jars "$folder/tests/setup/kafka" Kafka
     cat >properties <<END
 process.roles=broker,controller
 node.id=1

@@ -45,6 +45,18 @@ make_once() { # TARGET SENTENCE STEP
     rm -rf "$work"
 }
 
+# Downloads the jars of FOLDER/pom.xml with Maven into ./result/jars. FOLDER/jars.sha256 has the hash of each.
+get_jars() { # FOLDER NAME
+    mkdir result
+    # The repository of this user stays as it is.
+    mvn -q -B -f "$1/pom.xml" -Dmaven.repo.local="$PWD/repository" \
+        -Dstyle.color=never dependency:copy-dependencies -DoutputDirectory="$PWD/result/jars" </dev/null
+    (cd result/jars && sha256sum --check --strict --quiet "$1/jars.sha256") ||
+        fail "a jar of $2 is not the one that $1/jars.sha256 names"
+    [[ $(find result/jars -type f | wc -l) == $(wc -l <"$1/jars.sha256") ]] ||
+        fail "$2 has a jar that $1/jars.sha256 does not name"
+}
+
 # Downloads a Python wheel with this hash, and unpacks it in ./unpacked.
 unpack_wheel() { # NAME VERSION HASH [OPTION-OF-PIP...]
     echo "$1==$2 --hash=$3" >requirements

@@ -4,16 +4,8 @@
 opensearch_version=2.19.1
 
 get_opensearch() {
-    local sources=$folder/tests/setup/opensearch
-    mkdir result
-    # The repository of this user stays as it is.
-    mvn -q -B -f "$sources/pom.xml" -Dmaven.repo.local="$PWD/repository" \
-        -Dstyle.color=never dependency:copy-dependencies -DoutputDirectory="$PWD/result/jars" </dev/null
-    (cd result/jars && sha256sum --check --strict --quiet "$sources/jars.sha256") ||
-        fail "a jar of OpenSearch is not the one that tests/setup/opensearch/jars.sha256 names"
-    [[ $(find result/jars -type f | wc -l) == $(wc -l <"$sources/jars.sha256") ]] ||
-        fail "OpenSearch has a jar that tests/setup/opensearch/jars.sha256 does not name"
-    javac -d result/node -cp 'result/jars/*' "$sources/OpenSearchNode.java"
+    get_jars "$folder/tests/setup/opensearch" OpenSearch
+    javac -d result/node -cp 'result/jars/*' "$folder/tests/setup/opensearch/OpenSearchNode.java"
 }
 
 if needs_opensearch; then

@@ -148,7 +148,7 @@ impl Renewed {
     }
 }
 
-/// The thread that makes requests, with its documents.
+/// The work of the thread that makes requests: it also makes the documents and hands them to the sinks.
 struct Job {
     prober: Prober,
     delivery: Delivery,

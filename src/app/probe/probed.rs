@@ -21,7 +21,7 @@ counter_struct! {
     unstored = 229, "documents", Always, "Documents that were not stored when the program ended. A document counts once for each sink.";
     dead_lettered = 230, "documents", Always, "Documents that a sink refused and that were written to the dead letters.";
     wrong_lines = 231, "lines", Always, "Lines of the file of URLs that cannot be read.";
-    + /// Whether nothing is dropped or lost and no error came.
+    + /// Whether no document was dropped or lost, and there was no error.
     pub finished: bool;
     + /// The time from the start to the end.
     pub milliseconds: u64;
