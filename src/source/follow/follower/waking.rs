@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::state::{Compressed, Follower};
+use super::state::{Compressed, FollowedFile, Follower};
 use crate::core::error::Result;
 use crate::source::follow::file_table::{FileId, Nameless, closing_delay};
-use crate::source::follow::tail::{OpenFile, TurnResult};
+use crate::source::follow::tail::{OpenFile, Tail, TurnResult};
 
 /// How long a compressed file must not change before it is read. Until then its writer may not have finished.
 pub const SETTLED: Duration = Duration::from_secs(5);
@@ -20,10 +20,12 @@ impl<S: OpenFile> Follower<'_, S> {
     /// # Errors
     /// The errors of the receiver.
     pub fn wake(&mut self, now: Duration, closed: &mut dyn FnMut(FileId)) -> Result<bool> {
-        for followed in self.tails.values_mut() {
-            if followed.tail.deadline(&self.context).is_some_and(|at| at <= now)
-                && followed.tail.wake(&self.context, now)? == TurnResult::Unwanted
-            {
+        let due: Vec<FileId> = self.deadlines().filter(|(_, at)| *at <= now).map(|(id, _)| id).collect();
+        for id in due {
+            let Some(followed) = self.tails.get_mut(&id) else { continue };
+            if !is_read(&followed.tail) {
+                self.mark(id);
+            } else if followed.tail.wake(&self.context, now)? == TurnResult::Unwanted {
                 return Ok(false);
             }
         }
@@ -37,9 +39,7 @@ impl<S: OpenFile> Follower<'_, S> {
         }
         for (id, at) in self.closing() {
             let Some(followed) = self.tails.get_mut(&id).filter(|_| at <= now) else { continue };
-            let read = followed.tail.bytes_read();
-            let is_read = |source: &S| source.status().is_ok_and(|status| status.size == read);
-            if followed.tail.source().is_none_or(is_read) {
+            if is_read(&followed.tail) {
                 followed.tail.end(&self.context, true)?;
                 closed(id);
                 self.remove(id);
@@ -51,10 +51,24 @@ impl<S: OpenFile> Follower<'_, S> {
         Ok(true)
     }
 
+    /// Whether bytes may be there that were not read yet, of the file `id` or of another file of its log: the queue is full, or
+    /// other files have their turn first. Then a time without a byte says nothing about the file.
+    fn may_be_unread(&self, id: FileId) -> bool {
+        let is_waiting = |id: &FileId| self.waiting.iter().any(|waiting| waiting.found.id == *id && !waiting.failed);
+        let is_unread = |id: &FileId| self.is_dirty.contains(id) || is_waiting(id);
+        is_unread(&id) || self.sequences.of(id).iter().any(is_unread)
+    }
+
+    /// The files that have work to do at a time although no byte comes, and that time.
+    fn deadlines(&self) -> impl Iterator<Item = (FileId, Duration)> {
+        let at = |(id, followed): (&FileId, &FollowedFile<S>)| Some((*id, followed.tail.deadline(&self.context)?));
+        self.tails.iter().filter_map(at).filter(|(id, _)| !self.may_be_unread(*id))
+    }
+
     /// The files without a name, and the time at which each counts as finished.
     fn closing(&self) -> Vec<(FileId, Duration)> {
         let at = |file: Nameless| {
-            let tail = &self.tails.get(&file.id).filter(|_| !self.is_dirty.contains(&file.id))?.tail;
+            let tail = &self.tails.get(&file.id).filter(|_| !self.may_be_unread(file.id))?.tail;
             let deleted = tail.source().is_some_and(|source| source.status().is_ok_and(|status| status.deleted));
             Some((file.id, file.since.max(tail.last_growth()) + closing_delay(deleted, file.replaced)))
         };
@@ -63,7 +77,7 @@ impl<S: OpenFile> Follower<'_, S> {
 
     /// The time at which there is work even if no event comes.
     pub fn deadline(&self) -> Option<Duration> {
-        let tails = self.tails.values().filter_map(|followed| followed.tail.deadline(&self.context));
+        let tails = self.deadlines().map(|(_, at)| at);
         let closing = self.closing().into_iter().map(|(_, at)| at);
         let compressed = self
             .compressed
@@ -89,4 +103,10 @@ impl<S: OpenFile> Follower<'_, S> {
         ready.sort_by(|(one, _), (other, _)| one.cmp(other));
         ready
     }
+}
+
+/// Whether a file is read to its end. A closed file is opened again when it changes.
+fn is_read<S: OpenFile>(tail: &Tail<'_, S>) -> bool {
+    let read = tail.bytes_read();
+    tail.source().is_none_or(|source| source.status().is_ok_and(|status| status.size == read))
 }

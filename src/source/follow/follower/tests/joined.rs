@@ -74,3 +74,24 @@ fn an_open_record_of_a_run_that_ends_is_whole_in_the_next() {
     world.append(file, "g1\nh2\ni0\n");
     assert_eq!(world.records(), ["g1\nh2"]);
 }
+
+#[test]
+fn nothing_ends_by_time_while_its_file_may_hold_bytes_that_were_not_read() {
+    let mut world = World::new(fixed(5, None));
+    let file = world.disk.borrow_mut().make("a", b"a0\nb".to_vec());
+    world.scan();
+    // The queue is full for longer than any limit of time.
+    world.act(&Act::Stall);
+    world.append(file, "1\nc2\nd");
+    world.pass(100);
+    world.go_on();
+    world.append(file, "0\n");
+    assert_eq!(world.records(), ["a0\nb1\nc2"]);
+    // No event has told that the file has grown.
+    world.disk.borrow_mut().files[file].0.extend_from_slice(b"e1\nf");
+    world.pass(100);
+    world.append(file, "0\n");
+    assert_eq!(world.records(), ["d0\ne1"]);
+    world.pass(5);
+    assert_eq!(world.records(), ["f0"]);
+}
