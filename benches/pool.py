@@ -26,6 +26,7 @@ import time
 WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon".split()
 STATUS = re.compile(r"workers (\d+), backlog ([\d,]+) bytes, in flight (\d+) of (\d+), ([\d,]+) lines/s")
 CHANGE = re.compile(r"workers: (\d+) now, (\d+) before; (.*)")
+WORDS_IN_A_LINE = 12
 PHASES = [(5.0, 5_000), (5.0, 50_000), (25.0, 5_000)]
 
 
@@ -38,15 +39,15 @@ def a_line(index, words):
 
 
 def pattern(repeats):
-    """A pattern with a back-reference that no line repeats: PCRE2 tries it at many places before the rest matches."""
-    tries = "".join(rf"(?!.*?(?<r{length}>\w{{{length}}}).*\k<r{length}> \k<r{length}>)" for length in range(3, 3 + repeats))
+    """A pattern with back-references that no line repeats: PCRE2 tries each pair of places before the rest matches."""
+    tries = "".join(rf"(?!.*(?<r{at}>\w\w).*\k<r{at}>!)" for at in range(repeats))
     return rf"^(?:{tries}|)(?<number>\d+) (?<text>.*) end$"
 
 
 def cost(program, repeats, place):
     """Microseconds that the pattern costs on each line, by the receipt."""
     with open(place + "/try.log", "w") as file:
-        file.writelines(a_line(index, 12) + "\n" for index in range(20_000))
+        file.writelines(a_line(index, WORDS_IN_A_LINE) + "\n" for index in range(20_000))
     subprocess.run([program, "run", place + "/try.log", "-p", pattern(repeats), "-j", "1", "--to", "null:", "-q",
                     "--receipt", place + "/try.json", "--dead-letters", place + "/letters"], check=True)
     with open(place + "/try.json") as file:
@@ -55,9 +56,10 @@ def cost(program, repeats, place):
 
 
 def calibrated(program, place, wanted):
-    """The pattern whose cost is nearest to the wanted one."""
-    costs = {repeats: cost(program, repeats, place) for repeats in range(1, 5)}
-    best = min(costs, key=lambda repeats: abs(costs[repeats] - wanted))
+    """The cheapest pattern that costs at least as much as wanted, so that one worker is too few for the step."""
+    costs = {repeats: cost(program, repeats, place) for repeats in range(1, 8)}
+    enough = [repeats for repeats in costs if costs[repeats] >= wanted] or [max(costs)]
+    best = min(enough, key=lambda repeats: costs[repeats])
     return pattern(best), costs[best]
 
 
@@ -76,7 +78,7 @@ class Reader(threading.Thread):
 def feed(pipe, phases, start):
     """Writes lines at the rates of the phases, every 5 ms. Returns when each phase began, and the number of lines."""
     count, begins, at = 0, [], 0.0
-    lines = [(a_line(index, 12) + "\n").encode() for index in range(5000)]
+    lines = [(a_line(index, WORDS_IN_A_LINE) + "\n").encode() for index in range(5000)]
     for seconds, rate in phases:
         begins.append(time.monotonic() - start)
         first, began = count, time.monotonic()
