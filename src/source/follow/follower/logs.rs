@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::state::Follower;
-use crate::core::error::Result;
+use super::state::{Follower, NextStep, Open};
+use crate::core::error::{Error, Result};
 use crate::source::follow::file_table::{FileId, Found};
 use crate::source::follow::tail::{OpenFile, TurnResult};
 
@@ -71,10 +71,15 @@ impl<S: OpenFile> Follower<'_, S> {
         self.sequences.order(&ages);
     }
 
+    /// Returns the oldest file of the same log that has to be read before the file `id`.
+    pub(super) fn older_unread(&self, id: FileId) -> Option<FileId> {
+        let older = self.sequences.of(id).iter().take_while(|other| **other != id);
+        older.copied().find(|other| !self.is_done(*other))
+    }
+
     /// Whether an older file of the same log has to be read before the file `id`. That file is then read next.
     pub(super) fn waits_for_older(&mut self, id: FileId) -> bool {
-        let older = self.sequences.of(id).iter().take_while(|other| **other != id);
-        let older = older.copied().find(|other| !self.is_done(*other));
+        let older = self.older_unread(id);
         if let Some(older) = older
             && let Some(followed) = self.tails.get_mut(&older)
         {
@@ -85,21 +90,34 @@ impl<S: OpenFile> Follower<'_, S> {
         older.is_some() || self.sequences.is_finished(id)
     }
 
+    /// Whether a file was found that is not open yet, and that can be opened as far as is known.
+    pub(super) fn waits_to_open(&self, id: FileId) -> bool {
+        self.waiting.iter().any(|waiting| waiting.found.id == id && waiting.next != NextStep::Skip)
+    }
+
     /// Whether nothing of a file is to be read before the next file of its log.
     fn is_done(&self, id: FileId) -> bool {
-        let waits = || self.waiting.iter().any(|waiting| waiting.found.id == id && !waiting.failed);
-        self.sequences.is_finished(id) || !(self.tails.contains_key(&id) || waits())
+        self.sequences.is_finished(id) || !(self.tails.contains_key(&id) || self.waits_to_open(id))
     }
 
     /// Ends a file that was read to its end if its log has a newer one. If the end is in the middle of a line, the rest is taken
     /// from the newer file. Returns `false` if the receiver wants no more.
-    pub(super) fn pass_to_newer(&mut self, id: FileId) -> Result<bool> {
+    pub(super) fn pass_to_newer(
+        &mut self,
+        id: FileId,
+        open_file: Open<S>,
+        failed: &mut dyn FnMut(Error),
+    ) -> Result<bool> {
         let newer = self.sequences.newer(id).filter(|_| !self.sequences.is_finished(id));
         let Some(newer) = newer else { return Ok(true) };
-        let is_waiting = self.waiting.iter().any(|waiting| waiting.found.id == newer && !waiting.failed);
-        let Some(followed) = self.tails.get(&id).filter(|_| !is_waiting) else { return Ok(true) };
+        let Some(followed) = self.tails.get(&id).filter(|_| !self.waits_to_open(newer)) else { return Ok(true) };
         let open = followed.tail.cut_lines();
         if open.is_open() {
+            // If there is no file descriptor now, the newer file is marked when there is one, and this file with it.
+            if self.tails.contains_key(&newer) && !self.ensure_open(newer, open_file, failed) {
+                return Ok(true);
+            }
+            let Some(followed) = self.tails.get(&id) else { return Ok(true) };
             let is_late = followed.tail.last_growth().saturating_add(self.context.timeout) <= self.read_at;
             let head = self.tails.get(&newer).and_then(|newer| newer.tail.head(MAX_HEAD)).unwrap_or_default();
             match open.rest(&head) {

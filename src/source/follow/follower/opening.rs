@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::state::{FollowedFile, Follower, Open};
+use super::state::{FollowedFile, Follower, NextStep, Open};
 use crate::core::error::Error;
 use crate::source::follow::file_table::{FileId, Found};
 use crate::source::follow::tail::{OpenFile, Tail};
@@ -29,7 +29,7 @@ impl<S: OpenFile> Follower<'_, S> {
             match found.get(&waiting.found.id) {
                 Some(&found) => {
                     waiting.found.clone_from(found);
-                    waiting.failed = false;
+                    waiting.next = NextStep::Open;
                     self.waiting.push_back(waiting);
                 }
                 None => {
@@ -45,12 +45,12 @@ impl<S: OpenFile> Follower<'_, S> {
 
     /// Whether there are files that wait to be opened and may be opened now.
     pub(super) fn is_opening(&self) -> bool {
-        self.waiting.iter().any(|waiting| !waiting.failed)
+        self.waiting.iter().any(|waiting| waiting.next == NextStep::Open)
     }
 
     /// Whether a waiting file can be opened now.
     pub fn may_open_more(&self) -> bool {
-        self.is_opening() && (self.open < self.most_open || self.tails.iter().any(|(id, it)| self.is_quiet(*id, it)))
+        self.is_opening() && (self.open < self.most_open || self.tails.iter().any(|(id, it)| self.may_close(*id, it)))
     }
 
     /// Opens waiting files, as many as there are file descriptors for. Returns the errors.
@@ -61,7 +61,7 @@ impl<S: OpenFile> Follower<'_, S> {
         }
         let mut all = std::mem::take(&mut self.waiting);
         while let Some(mut waiting) = all.pop_front() {
-            if waiting.failed {
+            if waiting.next != NextStep::Open {
                 self.waiting.push_back(waiting);
                 continue;
             }
@@ -83,16 +83,24 @@ impl<S: OpenFile> Follower<'_, S> {
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    // If some of our own files are open, one of them can be closed, and the file is tried again at
-                    // once. Otherwise the file waits for the next scan.
-                    waiting.failed = !wants_descriptors(&error) || self.open == 0;
                     match error.kind() {
-                        // The file is gone or has another name now. The next scan decides.
+                        // The file is gone or has another name now. The next scan decides. Under the same name it is not looked for
+                        // twice.
                         io::ErrorKind::NotFound => {
+                            let is_again = waiting.missed_at.as_ref() == Some(&found.path);
+                            waiting.next = if is_again { NextStep::Skip } else { NextStep::Scan };
+                            waiting.missed_at = Some(found.path.clone());
                             self.missed.insert(found.id);
                         }
-                        _ if wants_descriptors(&error) => self.are_too_many(),
-                        _ => failures.push((found.path.clone(), error)),
+                        // If some of our own files are open, one of them can be closed, and the file is tried again at once.
+                        _ if wants_descriptors(&error) => {
+                            waiting.next = if self.open == 0 { NextStep::Scan } else { NextStep::Open };
+                            self.are_too_many();
+                        }
+                        _ => {
+                            waiting.next = NextStep::Skip;
+                            failures.push((found.path.clone(), error));
+                        }
                     }
                     self.waiting.push_back(waiting);
                 }
@@ -147,19 +155,21 @@ impl<S: OpenFile> Follower<'_, S> {
         self.make_room();
     }
 
-    /// Closes quiet files if the limit is reached. Returns whether one more file may be opened.
+    /// Closes quiet files if the limit is reached, and files that wait for an older one. Returns whether one more file may be opened.
     fn make_room(&mut self) -> bool {
         if self.open < self.most_open {
             return true;
         }
-        let quiet = self.tails.iter().filter(|(id, followed)| self.is_quiet(**id, followed));
+        let quiet = self.tails.iter().filter(|(id, followed)| self.may_close(**id, followed));
         let mut quiet: Vec<(Duration, FileId)> =
             quiet.map(|(id, followed)| (followed.tail.last_growth(), *id)).collect();
         quiet.sort_unstable();
         // Several files are closed at once, so that the list is not sorted for each of them.
         let surplus = self.open - self.most_open + self.most_open.div_ceil(4);
         for (_, id) in quiet.into_iter().take(surplus) {
-            if self.tails.get_mut(&id).and_then(|followed| followed.tail.close()).is_some() {
+            let Some(followed) = self.tails.get_mut(&id) else { continue };
+            if let Some(source) = followed.tail.close() {
+                followed.changed = !is_read(&source, &followed.tail);
                 self.open -= 1;
                 self.closed += 1;
             }
@@ -179,13 +189,14 @@ impl<S: OpenFile> Follower<'_, S> {
         closed.map(|(id, _)| *id).filter(|id| !self.files.is_nameless(*id)).collect()
     }
 
-    /// Whether a file is open, was read to its end, and can be opened again by its name.
-    fn is_quiet(&self, id: FileId, followed: &FollowedFile<S>) -> bool {
-        let is_read = |source: &S| source.status().is_ok_and(|status| status.size == followed.tail.bytes_read());
-        !self.is_dirty.contains(&id)
-            && !self.truncated.contains_key(&id)
+    /// Whether a file is open and can be opened again by its name, and there is nothing to read of it now: it was read to its end,
+    /// or an older file of its log has to be read first.
+    fn may_close(&self, id: FileId, followed: &FollowedFile<S>) -> bool {
+        let Some(source) = followed.tail.source() else { return false };
+        let is_quiet = || !self.is_dirty.contains(&id) && is_read(source, &followed.tail);
+        !self.truncated.contains_key(&id)
             && !self.files.is_nameless(id)
-            && followed.tail.source().is_some_and(is_read)
+            && (is_quiet() || self.older_unread(id).is_some())
     }
 
     /// Ends the reading of a file.
@@ -220,4 +231,9 @@ impl<S: OpenFile> Follower<'_, S> {
     pub fn closed(&self) -> usize {
         self.closed
     }
+}
+
+/// Whether all bytes of `source` were read.
+fn is_read<S: OpenFile>(source: &S, tail: &Tail<'_, S>) -> bool {
+    source.status().is_ok_and(|status| status.size == tail.bytes_read())
 }

@@ -90,7 +90,7 @@ impl<'a, S: OpenFile> Follower<'a, S> {
             match read {
                 Ok(TurnResult::All) => {
                     followed.changed = false;
-                    if !self.pass_to_newer(id)? {
+                    if !self.pass_to_newer(id, open, failed)? {
                         return Ok(false);
                     }
                 }

@@ -43,7 +43,7 @@ impl<S: OpenFile> Follower<'_, S> {
                         None => Some(later),
                     };
                     if let Some(later) = later {
-                        self.waiting.push_back(Waiting { found, later, failed: false });
+                        self.waiting.push_back(Waiting::new(found, later));
                     }
                 }
                 Step::Renamed(id, path) => {

@@ -84,8 +84,28 @@ pub(super) struct Waiting {
     pub(super) found: Found,
     /// Whether it appeared after the first scan.
     pub(super) later: bool,
-    /// Whether opening it failed. It is tried again at the next scan.
-    pub(super) failed: bool,
+    pub(super) next: NextStep,
+    /// The name at which it was not found any more, if it was looked for.
+    pub(super) missed_at: Option<PathBuf>,
+}
+
+impl Waiting {
+    /// Creates the state of a file that was just found.
+    pub(super) fn new(found: Found, later: bool) -> Waiting {
+        Waiting { found, later, next: NextStep::Open, missed_at: None }
+    }
+}
+
+/// What happens next with a file that waits to be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NextStep {
+    /// It is opened.
+    Open,
+    /// It has another name now, or there is no file descriptor. It is opened after the next scan. Newer files of its log wait for
+    /// it.
+    Scan,
+    /// It cannot be opened. It is tried again after the next scan, and nothing waits for it.
+    Skip,
 }
 
 impl<'a, S: OpenFile> Follower<'a, S> {

@@ -3,6 +3,7 @@
 
 mod disk;
 mod joined;
+mod rotated;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::core::batch::Batch;
 use crate::core::error::Result;
 use crate::core::{lines, records};
 use crate::source::block_pool::BlockPool;
+use crate::source::follow::changing::Changing;
 use crate::source::follow::copies::{Copies, View};
 use crate::source::follow::file_table::{FileId, Found};
 use crate::source::follow::tail::ReadContext;
@@ -147,6 +149,7 @@ struct Fixed {
     rules: RecordRules,
     most_open: usize,
     state: Option<Arc<Settled>>,
+    changing: Option<&'static dyn Changing>,
 }
 
 /// Lines that end with a digit from 1 to 6 continue the record before them.
@@ -167,7 +170,7 @@ impl Fixed {
         let state = self.state.clone().map(|state| -> Arc<dyn Memory> { state });
         let copies = Arc::new(Copies::new(state));
         let views: &'static (View, View) = Box::leak(Box::new((View::new(&copies, false), View::new(&copies, true))));
-        let Fixed { size, pool, origin, timeout, rules, .. } = self;
+        let Fixed { size, pool, origin, timeout, rules, changing, .. } = self;
         let context = ReadContext {
             size,
             origin,
@@ -176,7 +179,7 @@ impl Fixed {
             receiver: &self.kept,
             timeout: *timeout,
             rules,
-            changing: None,
+            changing: *changing,
         };
         Follower::new(context, &views.0, &views.1, self.most_open)
     }
@@ -394,6 +397,7 @@ proptest! {
             rules: RecordRules { join: quiet.map(joined), ..RecordRules::default() },
             most_open,
             state: with_state.then(Arc::default),
+            changing: None,
         }));
         let mut world = World::new(fixed);
         world.scan();

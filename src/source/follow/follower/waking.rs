@@ -54,8 +54,7 @@ impl<S: OpenFile> Follower<'_, S> {
     /// Whether bytes may be there that were not read yet, of the file `id` or of another file of its log: the queue is full, or
     /// other files have their turn first. Then a time without a byte says nothing about the file.
     fn may_be_unread(&self, id: FileId) -> bool {
-        let is_waiting = |id: &FileId| self.waiting.iter().any(|waiting| waiting.found.id == *id && !waiting.failed);
-        let is_unread = |id: &FileId| self.is_dirty.contains(id) || is_waiting(id);
+        let is_unread = |id: &FileId| self.is_dirty.contains(id) || self.waits_to_open(*id);
         is_unread(&id) || self.sequences.of(id).iter().any(is_unread)
     }
 

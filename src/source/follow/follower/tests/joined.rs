@@ -12,6 +12,7 @@ fn fixed(quiet: u64, state: Option<Arc<Settled>>) -> &'static Fixed {
         rules: RecordRules { join: Some(joined(quiet)), ..RecordRules::default() },
         most_open: usize::MAX,
         state,
+        changing: None,
     }))
 }
 
