@@ -11,6 +11,7 @@ use std::thread::Scope;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::arrivals::{Arrivals, Change};
+use super::ascending;
 use super::copies::{Copies, View};
 use super::file_table::{FileId, Found};
 use super::followed::Followed;
@@ -316,7 +317,8 @@ impl<'a> FollowLoop<'a> {
         let directories: BTreeSet<PathBuf> = files.directories.into_iter().chain(led_to).collect();
         let new = self.watcher.watch_directories(directories, self.say);
         self.targets = files.targets;
-        let found: Vec<Found> = files.files.into_iter().filter_map(|(_, path)| found(path)).collect();
+        let paths = files.files.into_iter().map(|(_, path)| path);
+        let found = ascending::look(self.followed.changing.as_deref(), paths, found);
         let own = self.new_own_files(&found);
         // A file that waits for a file descriptor is opened after a later scan, so its entry is kept.
         self.own.retain(|id| self.follower.files().knows(*id));
