@@ -11,6 +11,7 @@ use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::lines;
 use crate::core::offered::Offered;
+use crate::core::records::HEADER;
 use crate::dead_letter::Explanation;
 use crate::event::CaptureEncoder;
 use crate::grok::{Explainer, Matcher, Parts, Span};
@@ -18,6 +19,7 @@ use crate::observe::console::Console;
 use crate::process::job_files::JobFiles;
 use crate::source::api::RunContext;
 use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
+use crate::source::record_rules::RecordRules;
 use crate::source::{Progress, ReadOptions};
 
 /// The output of Logstash for a line that does not match.
@@ -32,7 +34,7 @@ const MAX_LINE: usize = 64 << 20;
 /// The number of bytes read and written at a time; fewer when the input pauses.
 const BLOCK: usize = 64 << 10;
 
-/// Matches every line of the inputs with these `names`, one input after the other. Returns the exit code: 3 if an input could
+/// Matches every record of the inputs with these `names`, one input after the other. Returns the exit code: 3 if an input could
 /// not be read to its end or standard output could not be written, else 0. With `explain`, the output for a line that does not
 /// match tells how far the pattern matches. The job's own `files` are never read.
 ///
@@ -43,6 +45,7 @@ pub fn grok(
     names: &[String],
     files: &Arc<JobFiles>,
     library: &LibraryOptions,
+    records: RecordRules,
     explain: bool,
     console: &Console,
 ) -> Result<u8> {
@@ -54,9 +57,10 @@ pub fn grok(
     say_what_is_left_out(&found, console);
     let (sources, mut errors) = found.into_parts();
     let size = BatchSize { max_line: MAX_LINE, bytes: BLOCK, ..BatchSize::default() };
-    let options = ReadOptions { size, ..ReadOptions::default() };
+    let options = ReadOptions { size, records, ..ReadOptions::default() };
     let printer = Printer {
         matcher: pattern.matcher(),
+        spans_lines: pattern.names_newline(),
         explainer,
         encoder,
         slots: pattern.slots(),
@@ -89,6 +93,8 @@ struct PrintingReceiver<'a> {
 /// Matches lines and gathers their output.
 struct Printer {
     matcher: Matcher,
+    /// Whether the pattern sees the whole of a record of several lines.
+    spans_lines: bool,
     /// Tells how far the pattern matches a line; `None` without `--explain`.
     explainer: Option<Explainer>,
     encoder: CaptureEncoder,
@@ -102,8 +108,9 @@ struct Printer {
 
 impl Printer {
     /// Prints the captures of a line. Returns the reason if the match was given up.
-    fn print(&mut self, line: &[u8], now_ms: i64) -> Option<String> {
+    fn print(&mut self, record: &[u8], now_ms: i64) -> Option<String> {
         self.line += 1;
+        let line = if self.spans_lines { record } else { lines::first_line(record) };
         match self.matcher.captures(line) {
             Ok(Some(captures)) => {
                 self.spans.clear();
@@ -160,6 +167,9 @@ impl BatchReceiver for PrintingReceiver<'_> {
         let mut printer = self.lock();
         let now_ms = batch.context.time_ms;
         for (index, line) in batch.records().enumerate() {
+            if batch.framing.has(HEADER, index) {
+                continue;
+            }
             let text = lines::without_mark(line.bytes, batch.place(index, line.start).offset);
             if let Some(reason) = printer.print(text, now_ms) {
                 self.console.error(format!("{}, line {}: {reason}", batch.context.origin.name, printer.line));

@@ -62,6 +62,7 @@ impl BatchReceiver for QueueReceiver {
             raw: &line.beginning,
             length: line.length,
             partial: line.partial,
+            multiline_cut: false,
         }])?;
         self.queue.count_dead_letter(line.length_with_end);
         if let Some(state) = &self.state {
@@ -85,6 +86,7 @@ impl BatchReceiver for QueueReceiver {
             raw: &raw,
             length,
             partial: false,
+            multiline_cut: false,
         }])?;
         self.queue.count_dead_letter(length + 1);
         ticket.iter().for_each(|ticket| self.settle(*ticket, 1));

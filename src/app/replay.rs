@@ -295,7 +295,8 @@ impl Replay {
             Position { context, offset: letter.offset, key: letter.key, id: letter.id }
         };
         let positions: Vec<Position> = letters.iter().map(position).collect();
-        Batch::gathered(letters.iter().map(|letter| &letter.raw[..]).zip(positions))
+        let records = letters.iter().zip(positions);
+        Batch::gathered(records.map(|(letter, position)| (&letter.raw[..], letter.multiline_cut, position)))
     }
 }
 

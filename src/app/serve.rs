@@ -283,6 +283,7 @@ fn letter<'a>(batch: &Batch, found: &'a Identified<'_>, detail: &'a str) -> Lett
         raw: &found.record,
         length: found.record.len() as u64,
         partial: batch.is_partial(found.index),
+        multiline_cut: batch.is_closed(found.index),
     }
 }
 

@@ -42,7 +42,9 @@ fn run() -> ExitCode {
             }
             let result = arguments.files().and_then(|files| {
                 let library = arguments.library.options();
-                app::grok::grok(&arguments.pattern, &arguments.inputs, &files, &library, arguments.explain, &console)
+                let records = arguments.records()?;
+                let (pattern, explain) = (&arguments.pattern, arguments.explain);
+                app::grok::grok(pattern, &arguments.inputs, &files, &library, records, explain, &console)
             });
             match result {
                 Ok(code) => ExitCode::from(code),

@@ -6,6 +6,9 @@ use clap::Args;
 
 use super::config::GROK_PATTERN;
 use super::parse::LibraryArgs;
+use crate::core::error::Result;
+use crate::source::multiline::Multiline;
+use crate::source::record_rules::RecordRules;
 
 /// `logator grok`
 #[derive(Args, Debug)]
@@ -21,10 +24,23 @@ pub struct GrokArgs {
     /// Show how far the pattern matches a line that does not match
     #[arg(long)]
     pub explain: bool,
+    /// Which lines form a record: auto, none, a rule, as for logator run
+    #[arg(long, value_name = "HOW", default_value = "auto", value_parser = Multiline::parse)]
+    pub multiline: Multiline,
     /// The definitions that the pattern may use.
     #[command(flatten)]
     pub library: LibraryArgs,
     /// Take options from this TOML file
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+impl GrokArgs {
+    /// Returns how lines become records.
+    ///
+    /// # Errors
+    /// A wrong pattern.
+    pub fn records(&self) -> Result<RecordRules> {
+        Ok(RecordRules::of_logs(self.multiline.rule()?))
+    }
 }

@@ -199,7 +199,9 @@ impl PushArgs {
         }
         let mut values = self.sources.values.clone();
         values.insert(MAX_LINE, [self.max_line.to_string().into()]);
-        let read = ReadOptions::of(&values)?;
+        let mut read = ReadOptions::of(&values)?;
+        // A message is a line as it is, header lines too.
+        read.records.header = None;
         let (state, max_memory) = (self.state.clone(), self.max_memory);
         Ok(TopicOptions {
             source: SourceOptions { inputs: self.all_inputs()?, values, read, state, max_memory, files },

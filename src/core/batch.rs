@@ -8,7 +8,7 @@ use crate::core::context::Context;
 pub use crate::core::context::Origin;
 use crate::core::record::{Key, RecordId};
 pub use crate::core::records::Framing;
-use crate::core::records::{NO_CUT, Records};
+use crate::core::records::{CLOSED, LENGTH, NO_CUT, Records};
 
 /// The usual size of the blocks that batches are slices of, in bytes. It is also the usual limit of a batch.
 pub const BLOCK_BYTES: usize = 256 << 10;
@@ -184,21 +184,29 @@ impl Batch {
         self.partial && index + 1 == self.records as usize
     }
 
-    /// Creates a batch of records from several contents: each is the bytes of a record without its line end, and its
-    /// position. Returns `None` if there is no record.
-    pub fn gathered<'a>(records: impl Iterator<Item = (&'a [u8], Position)>) -> Option<Batch> {
+    /// Returns whether record number `index` ended at a limit of time, lines or bytes.
+    #[inline]
+    pub fn is_closed(&self, index: usize) -> bool {
+        self.framing.has(CLOSED, index)
+    }
+
+    /// Creates a batch of records from several contents: each is the bytes of a record without its line end, whether it
+    /// [ended at a limit](Batch::is_closed), and its position. Returns `None` if there is no record.
+    pub fn gathered<'a>(records: impl Iterator<Item = (&'a [u8], bool, Position)>) -> Option<Batch> {
         let (mut data, mut lengths, mut positions) = (BytesMut::new(), BytesMut::new(), Vec::new());
-        for (record, position) in records {
+        let mut any_closed = false;
+        for (record, is_closed, position) in records {
+            any_closed |= is_closed;
             // A carriage return before a newline belongs to the line end. A record that itself ends with a carriage return
             // therefore gets a second one.
             let end: &[u8] = if record.ends_with(b"\r") { b"\r\n" } else { b"\n" };
             data.extend_from_slice(record);
             data.extend_from_slice(end);
-            lengths.put_u32((record.len() + end.len()) as u32);
+            lengths.put_u32((record.len() + end.len()) as u32 | if is_closed { CLOSED } else { 0 });
             positions.push(position);
         }
         let Position { context, offset, .. } = positions.first()?.clone();
-        let framing = match data.iter().filter(|&&byte| byte == b'\n').count() == positions.len() {
+        let framing = match !any_closed && data.iter().filter(|&&byte| byte == b'\n').count() == positions.len() {
             true => Framing::Lines,
             false => Framing::Lengths(lengths.freeze()),
         };
@@ -278,7 +286,7 @@ impl Batch {
                     if index >= records && length & NO_CUT == 0 {
                         return (index, bytes);
                     }
-                    bytes += (length & !NO_CUT) as usize;
+                    bytes += (length & LENGTH) as usize;
                 }
                 all
             }
@@ -381,7 +389,7 @@ mod tests {
             id: RecordId::from_bytes([1; RecordId::BYTES]),
         };
         let gather = |records: &[&str]| {
-            Batch::gathered(records.iter().map(|record| (record.as_bytes(), position()))).map(|batch| {
+            Batch::gathered(records.iter().map(|record| (record.as_bytes(), false, position()))).map(|batch| {
                 let texts = batch.records().map(|record| String::from_utf8_lossy(record.bytes).into_owned());
                 (batch.framing == Framing::Lines, texts.collect::<Vec<_>>())
             })
@@ -391,5 +399,7 @@ mod tests {
             assert_eq!(gather(records), Some((lines, records.iter().map(ToString::to_string).collect())));
         }
         assert_eq!(gather(&[]), None);
+        let closed = Batch::gathered([(&b"a"[..], true, position()), (b"b", false, position())].into_iter()).unwrap();
+        assert_eq!((closed.is_closed(0), closed.is_closed(1), closed.is_closed(2)), (true, false, false));
     }
 }

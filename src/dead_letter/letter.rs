@@ -60,6 +60,8 @@ pub struct Letter<'a> {
     pub length: u64,
     /// Whether the line is only a part of a line.
     pub partial: bool,
+    /// Whether the record ended at a limit of time, lines or bytes.
+    pub multiline_cut: bool,
 }
 
 /// A letter that was read.
@@ -89,6 +91,8 @@ pub struct DeadLetter {
     pub length: u64,
     /// Whether the line is only a part of a line.
     pub partial: bool,
+    /// Whether the record ended at a limit of time, lines or bytes.
+    pub multiline_cut: bool,
     /// Whether `raw` is only the beginning of the line.
     pub truncated: bool,
 }
@@ -138,6 +142,8 @@ struct Stored<T> {
     length: u64,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     partial: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    multiline_cut: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     truncated: bool,
 }
@@ -229,6 +235,7 @@ impl Letter<'_> {
             raw_base64: text.is_none().then(|| BASE64.encode(self.raw)),
             length: self.length,
             partial: self.partial,
+            multiline_cut: self.multiline_cut,
             truncated: (self.raw.len() as u64) < self.length,
         };
         serde_json::to_writer(&mut *out, &stored)
@@ -293,6 +300,7 @@ impl DeadLetter {
             raw,
             length: stored.length,
             partial: stored.partial,
+            multiline_cut: stored.multiline_cut,
             truncated: stored.truncated,
         })
     }

@@ -23,6 +23,7 @@
 //! | `raw_base64` | the line, if it is not UTF-8, in base64 with padding |
 //! | `length` | the length of the whole line in bytes |
 //! | `partial` | `true` if the line is only a part of a line of a followed file; otherwise absent |
+//! | `multiline_cut` | `true` if the record ended at a limit of time, lines or bytes; otherwise absent |
 //! | `truncated` | `true` if `raw` is only the beginning of the line; otherwise absent |
 
 mod letter;

@@ -24,6 +24,7 @@ fn letter<'a>(context: &'a Context, raw: &'a [u8], length: u64) -> Letter<'a> {
         raw,
         length,
         partial: false,
+        multiline_cut: false,
     }
 }
 
@@ -160,7 +161,7 @@ proptest! {
     fn a_written_letter_is_read_back(
         raw in proptest::collection::vec(any::<u8>(), 0..50),
         (text, detail, pattern) in any::<(String, String, Option<String>)>(),
-        (plain, partial, cut, offset) in any::<(bool, bool, u64, u64)>(),
+        (plain, partial, multiline_cut, cut, offset) in any::<(bool, bool, bool, u64, u64)>(),
         (context, key) in context_and_key(),
         time_ms in 0_i64..253_402_300_800_000,
     ) {
@@ -169,7 +170,7 @@ proptest! {
         let length = (raw.len() as u64).saturating_add(if plain { 0 } else { cut });
         let written = Letter {
             id: key.id(context.origin.id, 77),
-            offset, key, length, partial, reason: Reason::Rejected, detail: &detail, pattern: pattern.as_deref(),
+            offset, key, length, partial, multiline_cut, reason: Reason::Rejected, detail: &detail, pattern: pattern.as_deref(),
             ..letter(&context, &raw, 0)
         };
         let mut line = Vec::new();
@@ -180,6 +181,7 @@ proptest! {
             id: written.id,
             key,
             partial,
+            multiline_cut,
             truncated: length > raw.len() as u64,
             time: String::from_utf8(write_iso(time_ms).to_vec()).unwrap(),
             reason: Reason::Rejected,

@@ -69,8 +69,10 @@ impl Tags {
     pub const NO_CONTAINER: Tags = Tags(128);
     /// `@timestamp` is the time of arrival.
     pub const ARRIVAL: Tags = Tags(256);
+    /// The record ended at a limit of time, lines or bytes.
+    pub const MULTILINE_CUT: Tags = Tags(1 << 12);
 
-    const NAMES: [(Tags, &'static str); 9] = [
+    const NAMES: [(Tags, &'static str); 10] = [
         (Tags::NO_SYSLOG, "_grokparsefailure_sysloginput"),
         (Tags::NO_JSON, "_jsonparsefailure"),
         (Tags::NO_CONTAINER, "_containerparsefailure"),
@@ -79,6 +81,7 @@ impl Tags {
         (Tags::DATE, "_dateparsefailure"),
         (Tags::UTF8, "_invalid_utf8"),
         (Tags::PARTIAL, "_partial"),
+        (Tags::MULTILINE_CUT, "_multilinecut"),
         (Tags::ARRIVAL, "_arrival_time"),
     ];
 

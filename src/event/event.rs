@@ -18,6 +18,9 @@ use crate::grok::Span;
 static TIMESTAMP: LazyLock<Key> = LazyLock::new(|| Key::new("@timestamp"));
 static MESSAGE: LazyLock<Key> = LazyLock::new(|| Key::new("message"));
 
+static MESSAGE_PATH: LazyLock<FieldPath> = LazyLock::new(|| FieldPath::of(&["message"]));
+static ORIGINAL_PATH: LazyLock<FieldPath> = LazyLock::new(|| FieldPath::of(&["event", "original"]));
+
 /// The fields of one record. Nothing is typed or copied before a stage or a document asks for it.
 pub struct Event<'a> {
     text: &'a [u8],
@@ -103,6 +106,22 @@ impl<'a> Event<'a> {
     #[inline]
     pub fn tag_partial(&mut self) {
         self.tags.add(Tags::PARTIAL);
+    }
+
+    /// Tags the document: the record ended at a limit of time, lines or bytes.
+    pub fn tag_multiline_cut(&mut self) {
+        self.tags.add(Tags::MULTILINE_CUT);
+    }
+
+    /// Keeps the lines of a record that its text does not have. `rest` are the lines after the first one, and `field` is the
+    /// field that the format names for them. Without it, the whole `record` becomes `message`, or `event.original` if the text
+    /// itself has a field `message`.
+    pub fn keep_lines(&mut self, record: &[u8], rest: &[u8], field: Option<&FieldPath>) {
+        match field {
+            Some(field) => self.set(field, Value::Text(rest)),
+            None if self.own(&MESSAGE_PATH).is_some() => self.set(&ORIGINAL_PATH, Value::Text(record)),
+            None => self.set(&MESSAGE_PATH, Value::Text(record)),
+        }
     }
 
     /// Gives a record without a time the time at which it arrived, and tags the document. Returns whether it had none.

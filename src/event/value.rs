@@ -39,6 +39,11 @@ impl FieldPath {
         Ok(FieldPath(parts.iter().enumerate().map(|(depth, part)| Key::stored(part, depth == 0)).collect()))
     }
 
+    /// Returns the field with these levels, none of which belongs to logator.
+    pub fn of(levels: &[impl AsRef<str>]) -> FieldPath {
+        FieldPath(levels.iter().enumerate().map(|(depth, part)| Key::stored(part.as_ref(), depth == 0)).collect())
+    }
+
     /// Returns the keys of its levels.
     pub(super) fn keys(&self) -> &[Key] {
         &self.0

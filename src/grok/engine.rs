@@ -91,6 +91,12 @@ impl Pattern {
         Ok(Pattern { shared: Arc::new(Shared { name: name.into(), text, fields, slots, parsed, program }) })
     }
 
+    /// Whether the pattern names a newline: it has `\n`, `\R`, or something that matches any character and the newline too, such
+    /// as a dot under `(?m)`, or `[\s\S]`. A class such as `\s` or `[^"]` does not name it.
+    pub fn names_newline(&self) -> bool {
+        self.shared.parsed.expression.node.names_newline()
+    }
+
     /// Returns the same pattern on PCRE2, even if it is regular. It is used for comparisons.
     ///
     /// # Errors

@@ -232,6 +232,8 @@ counters! {
     REFUSED_REQUESTS = 19, "refused_requests", "requests", "Requests to the queue that were answered with an error.", shown(REJECTED);
     UNAUTHORIZED = 20, "unauthorized", "connections", "Connections to the queue with a key that is not on the list.", shown(REJECTED);
     FAILED_HANDSHAKES = 21, "failed_handshakes", "connections", "Connections to the queue whose handshake failed: the peer speaks no ZeroMQ, has no key, or has the key of another queue.", shown(REJECTED);
+    LINES = 30, "lines", "lines", "The lines of the records in `read`. A record may have several lines (`--multiline`).";
+    FILTERED_HEADER = 31, "filtered_header", "lines", "Header lines, such as `#Fields:`. They have no document, and are among the filtered lines.", shown(Shown::NotZero);
     UNREPORTED = 22, "unreported", "rows", "Patterns, stages and sinks that a worker did not report to its queue, because their names were too long for one message.", shown(Shown::NotZero);
 }
 

@@ -18,7 +18,11 @@ use std::time::Duration;
 
 use self::poison::{Candidates, LeaseHistory, Poison, TrackedBatch};
 use crate::core::batch::{BLOCK_BYTES, Batch};
-use crate::observe::counters::{BYTES, LATE_ACKS, READ, REDELIVERED, Snapshot, Tally};
+use crate::core::lines;
+use crate::core::records::{Framing, HEADER};
+use crate::observe::counters::{
+    BYTES, CounterSpec, FILTERED_HEADER, LATE_ACKS, LINES, READ, REDELIVERED, Snapshot, Tally,
+};
 
 /// The number of one lease. A queue never uses a number twice.
 pub type LeaseId = u64;
@@ -133,6 +137,16 @@ pub struct Queue {
     settled: Vec<Batch>,
 }
 
+/// What a batch counts as when it is read.
+fn counted(batch: &Batch) -> [(&'static CounterSpec, u64); 4] {
+    let records = u64::from(batch.records);
+    let (lines, headers) = match &batch.framing {
+        Framing::Lines => (records, 0),
+        framing => (lines::count(&batch.data) as u64, framing.count(HEADER)),
+    };
+    [(&READ, records), (&LINES, lines), (&FILTERED_HEADER, headers), (&BYTES, batch.data.len() as u64)]
+}
+
 impl Queue {
     /// Creates an empty queue. Leases are numbered from `first_lease` on. A random first number makes sure that an ack
     /// for an earlier queue matches no lease of this queue.
@@ -177,8 +191,9 @@ impl Queue {
 
     /// Puts in a batch from a reader.
     pub fn offer(&mut self, batch: Batch) {
-        self.counts.add(&READ, u64::from(batch.records));
-        self.counts.add(&BYTES, batch.data.len() as u64);
+        for (counter, number) in counted(&batch) {
+            self.counts.add(counter, number);
+        }
         self.ready_bytes += batch.data.len();
         self.ready.push_back(TrackedBatch::new(batch));
     }
@@ -186,6 +201,7 @@ impl Queue {
     /// Counts a line that the reader wrote to the dead letters itself. `bytes` is its length with its line end.
     pub fn count_dead_letter(&mut self, bytes: u64) {
         self.counts.add(&READ, 1);
+        self.counts.add(&LINES, 1);
         self.counts.add(&BYTES, bytes);
         self.counts.add_tally(Tally { dead_lettered: 1, ..Tally::default() });
     }
@@ -299,7 +315,8 @@ impl Queue {
                     let rest = std::mem::replace(&mut next, first);
                     self.push_front(rest, candidate);
                 }
-                if !next.batch.records().any(|record| accepts(record.bytes)) {
+                let is_header = next.batch.framing.has(HEADER, 0);
+                if is_header || !next.batch.records().any(|record| accepts(record.bytes)) {
                     let filtered = u64::from(next.batch.records);
                     self.counts.add_tally(Tally { filtered, ..Tally::default() });
                     self.settle(next.batch);
@@ -432,8 +449,9 @@ impl Queue {
         recalled.sort_by_key(|batch| (batch.ticket, batch.offset));
         for batch in &recalled {
             self.ready_bytes -= batch.data.len();
-            self.counts.subtract(&READ, u64::from(batch.records));
-            self.counts.subtract(&BYTES, batch.data.len() as u64);
+            for (counter, number) in counted(batch) {
+                self.counts.subtract(counter, number);
+            }
         }
         recalled
     }

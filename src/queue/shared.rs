@@ -11,7 +11,7 @@ use crate::core::batch::Batch;
 use crate::core::error::Result;
 use crate::core::offered::Offered;
 use crate::core::stop::Waker;
-use crate::observe::counters::{BYTES, READ, Snapshot, Tally};
+use crate::observe::counters::{BYTES, LINES, READ, Snapshot, Tally};
 use crate::observe::details::Seldom;
 
 static HANDED_OUT: Seldom = Seldom::new();
@@ -168,6 +168,7 @@ impl SharedQueue {
     pub fn count_filtered(&self, bytes: u64) {
         let counts = &mut self.lock().queue.counts;
         counts.add(&READ, 1);
+        counts.add(&LINES, 1);
         counts.add(&BYTES, bytes);
         counts.add_tally(Tally { filtered: 1, ..Tally::default() });
     }

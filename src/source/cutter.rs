@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::block_pool::BlockPool;
-use super::dividing::Dividing;
+use super::dividing::{Closing, Dividing};
 use super::grouping::Grouping;
 use super::heading::Heading;
 use super::joiner::{Joining, RecordEnd};
@@ -70,6 +70,8 @@ pub struct Content {
     long: Option<Overlong>,
     /// Whether the next bytes are the rest of a line whose first part was delivered.
     rest: bool,
+    /// Whether a block was asked for.
+    has_begun: bool,
     /// The records of the block, if a record is not simply a line.
     dividing: Option<Box<dyn Dividing>>,
     heading: Heading,
@@ -125,8 +127,8 @@ impl Content {
 
     /// The free part of the block, which the next bytes are read into. It is never empty.
     pub fn room(&mut self, cutter: &Cutter) -> &mut [u8] {
-        if let (None, Some(rule)) = (&self.dividing, &cutter.rules.join) {
-            self.dividing = Some(Box::new(Joining::new(rule)));
+        if !std::mem::replace(&mut self.has_begun, true) && self.dividing.is_none() {
+            self.dividing = Joining::new(cutter.rules, self.offset).map(|joining| Box::new(joining) as _);
         }
         if self.block.len() < cutter.size.bytes {
             let mut block = cutter.pool.take(cutter.size.bytes);
@@ -214,7 +216,7 @@ impl Content {
         }
         let was_open = self.has_open_record();
         self.look_behind(cutter);
-        self.dividing.iter_mut().for_each(|dividing| dividing.end_open());
+        self.dividing.iter_mut().for_each(|dividing| dividing.end_open(Closing::Quiet));
         Ok(match self.hand_out_ended(cutter)? {
             false => RecordEnd::Unwanted,
             true if was_open => RecordEnd::ByTime,
@@ -240,7 +242,7 @@ impl Content {
         self.scan(cutter);
         let is_long = self.unfinished() >= cutter.longest_block() as u64;
         if is_long {
-            self.dividing.iter_mut().for_each(|dividing| dividing.end_open());
+            self.dividing.iter_mut().for_each(|dividing| dividing.end_open(Closing::LongLine));
         }
         if !self.hand_out_ended(cutter)? {
             return Ok(false);

@@ -14,9 +14,10 @@
 
 use std::time::Duration;
 
-use super::dividing::{Alone, Dividing, Part};
+use super::dividing::{Alone, Closing, Dividing, Part};
 use crate::core::lines::without_carriage_return;
 use crate::core::record::Ordinals;
+use crate::core::records::NO_CUT;
 use crate::envelope::Envelope;
 use crate::envelope::container::{Glance, Stream, glance};
 
@@ -104,7 +105,8 @@ impl Grouping {
         };
         let is_open = |counted: &Counted| counted.open.as_ref().is_some_and(|open| !open.is_long);
         let is_tied = alone.is_none() && self.streams.iter().any(is_open);
-        self.lines.push(Part { length: line.len() as u32, is_tied, alone });
+        let bits = if is_tied { NO_CUT } else { 0 };
+        self.lines.push(Part { bits, alone, ..Part::line(line.len()) });
         self.bytes += line.len();
         if alone.is_none()
             && let Some(seen) = glance(self.envelope, bare)
@@ -128,7 +130,7 @@ impl Grouping {
             {
                 // All lines from that record to this one stay together.
                 let from = (line + 1).saturating_sub(self.delivered) as usize;
-                self.lines[from..].iter_mut().for_each(|line| line.is_tied = line.alone.is_none());
+                self.lines[from..].iter_mut().filter(|line| line.alone.is_none()).for_each(|line| line.bits |= NO_CUT);
             }
             if seen.ends {
                 self.records += 1;
@@ -144,7 +146,7 @@ impl Grouping {
         if open.is_long {
             for line in open.lines.drain(..) {
                 if let Some(line) = line.checked_sub(self.delivered).and_then(|at| self.lines.get_mut(at as usize)) {
-                    (line.alone, line.is_tied) = (Some(Alone::Long), false);
+                    (line.alone, line.bits) = (Some(Alone::Long), 0);
                 }
             }
         }
@@ -171,14 +173,19 @@ impl Grouping {
             }
         }
         let mut count = end.saturating_sub(self.delivered) as usize;
-        while count > 0 && self.lines.get(count).is_some_and(|line| line.is_tied) {
+        while count > 0 && self.lines.get(count).is_some_and(|line| line.is_tied()) {
             count -= 1;
         }
         let bytes = self.lines[..count].iter().map(|line| line.length as usize).sum();
         self.ready = (count, bytes);
         if self.lines.len() - count > MAX_LINES || self.bytes - bytes > MAX_BYTES + max_line {
-            self.end_open();
+            self.deliver_all();
         }
+    }
+
+    fn deliver_all(&mut self) {
+        self.streams = Default::default();
+        self.ready = (self.lines.len(), self.bytes);
     }
 }
 
@@ -222,12 +229,11 @@ impl Dividing for Grouping {
             self.take_line(&block[self.bytes..], max_line, rest);
             self.searched = 0;
         }
-        self.end_open();
+        self.deliver_all();
     }
 
-    fn end_open(&mut self) {
-        self.streams = Default::default();
-        self.ready = (self.lines.len(), self.bytes);
+    fn end_open(&mut self, _: Closing) {
+        self.deliver_all();
     }
 
     fn take_ended(&mut self) -> Vec<Part> {
@@ -240,10 +246,6 @@ impl Dividing for Grouping {
 
     fn forget_line(&mut self) {
         self.searched = 0;
-    }
-
-    fn records_are_lines(&self) -> bool {
-        true
     }
 
     fn has_open_piece(&self) -> bool {

@@ -17,7 +17,7 @@ use bytes::Bytes;
 
 use crate::core::batch::{Batch, Framing, Ticket};
 use crate::core::lines;
-use crate::core::records::NO_CUT;
+use crate::core::records::{CLOSED, CONTINUES, HEADER, LENGTH};
 use crate::source::receiver::LongLine;
 use crate::state::{Amount, Known, checksum};
 
@@ -401,14 +401,17 @@ fn cut(batch: &mut Batch, length: usize) -> Batch {
 fn split_lengths(table: &Bytes, length: usize) -> (Bytes, Bytes) {
     let mut before = 0;
     for (index, entry) in table.as_chunks::<4>().0.iter().enumerate() {
-        let bytes = (u32::from_be_bytes(*entry) & !NO_CUT) as usize;
+        let bytes = (u32::from_be_bytes(*entry) & LENGTH) as usize;
         match (before + bytes).cmp(&length) {
             Ordering::Less => before += bytes,
             Ordering::Equal => return (table.slice(..4 * (index + 1)), table.slice(4 * (index + 1)..)),
             Ordering::Greater => {
-                let part = |length: usize| (length as u32).to_be_bytes();
-                let first = [&table[..4 * index], &part(length - before)].concat();
-                let rest = [&part(before + bytes - length), &table[4 * (index + 1)..]].concat();
+                let bits = u32::from_be_bytes(*entry) & (CLOSED | CONTINUES | HEADER);
+                // The first part is a record that lines follow which continue it.
+                let first = ((length - before) as u32 | bits | CLOSED).to_be_bytes();
+                let rest = ((before + bytes - length) as u32 | bits).to_be_bytes();
+                let first = [&table[..4 * index], &first].concat();
+                let rest = [&rest, &table[4 * (index + 1)..]].concat();
                 return (first.into(), rest.into());
             }
         }

@@ -201,6 +201,7 @@ impl Storer {
                     raw,
                     length: raw.len() as u64,
                     partial: batch.is_partial(*line as usize),
+                    multiline_cut: batch.is_closed(*line as usize),
                 }
             })
             .collect();

@@ -161,6 +161,7 @@ impl Storing {
                 raw: parcel.text(*index),
                 length: parcel.text(*index).len() as u64,
                 partial: false,
+                multiline_cut: false,
             })
             .collect();
         ended.dead_lettered += letters.len() as u64;

@@ -16,7 +16,7 @@ use crate::source::api::{Opened, RunContext, Source};
 use crate::source::kind::{Place, SourceKind};
 use crate::source::messages::{self, Messages};
 use crate::source::say::Say;
-use crate::source::{ReadOptions, ReadOutcome};
+use crate::source::{ReadOptions, ReadOutcome, multiline};
 
 /// The number of messages that are received between two looks at the clock.
 const ROUND: usize = 1000;
@@ -40,6 +40,7 @@ pub const KIND: SourceKind = SourceKind {
     file: |name| endpoint(name).ok()?.path().map(Path::to_owned),
     claims: |name, _| name.starts_with("pull+"),
     find: |names, context, found| {
+        multiline::refuse(context.values, "messages of peers")?;
         let endpoints: Vec<Endpoint> = names.iter().map(|name| endpoint(name.text)).collect::<Result<_>>()?;
         let (own, queues) = (context.values.path("curve-key"), context.values.texts("queue-key"));
         let queues: Vec<String> = queues.map(str::to_owned).collect();

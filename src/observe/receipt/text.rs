@@ -5,7 +5,7 @@ use std::fmt;
 use super::account::{Counted, Loss, ReadContainer, Receipt, StoppedInput, UnreadFile, Way};
 use crate::core::numbers::{grouped, human_bytes};
 use crate::core::printable;
-use crate::observe::counters::{LIMIT_HITS, MATCHED, NANOSECONDS, TRIED};
+use crate::observe::counters::{FILTERED_HEADER, LIMIT_HITS, LINES, MATCHED, NANOSECONDS, TRIED};
 
 /// The number of patterns shown, the slowest first.
 const SHOWN_PATTERNS: usize = 10;
@@ -52,11 +52,17 @@ impl Receipt {
         let stored = grouped(t.newly_stored());
         let (parsed, unparsed) = (grouped(t.stored), grouped(t.unmatched));
         writeln!(f, "receipt")?;
-        writeln!(f, "  read           {:>14}", grouped(self.read))?;
+        let lines = self.others.get(LINES.name).copied().unwrap_or(self.read);
+        let beside = if lines == self.read { String::new() } else { format!(" ({} lines)", grouped(lines)) };
+        writeln!(f, "  read           {:>14}{beside}", grouped(self.read))?;
         writeln!(f, "{mark} stored         {stored:>14} ({parsed} parsed + {unparsed} unparsed)")?;
         writeln!(f, "+ duplicate      {:>14}", grouped(t.duplicate))?;
         writeln!(f, "+ dead-lettered  {:>14}", grouped(t.dead_lettered))?;
-        writeln!(f, "+ filtered       {:>14}", grouped(t.filtered))?;
+        let header = match self.others.get(FILTERED_HEADER.name) {
+            Some(1..) => format!(" ({} header)", grouped(self.others[FILTERED_HEADER.name])),
+            _ => String::new(),
+        };
+        writeln!(f, "+ filtered       {:>14}{header}", grouped(t.filtered))?;
         if t.joined > 0 {
             writeln!(f, "+ joined         {:>14}", grouped(t.joined))?;
         }

@@ -125,8 +125,7 @@ impl Content {
     /// Delivers `whole` as batches (see [`split`]). Its records are `records`, or its lines. Returns `false` if the receiver wants
     /// no more.
     fn cut(&mut self, cutter: &Cutter, whole: Batch, records: Option<&[Part]>, block: usize) -> bool {
-        let are_lines = self.dividing.as_ref().is_none_or(|dividing| dividing.records_are_lines());
-        for batch in split(cutter.size, &whole, records, are_lines, block) {
+        for batch in split(cutter.size, &whole, records, block) {
             let batch = match &self.before {
                 Some(before) if batch.offset == 0 => {
                     let context = Context { header: Some(Arc::clone(before)), ..batch.context };
@@ -135,7 +134,9 @@ impl Content {
                 _ => batch,
             };
             let (end, records) = (batch.offset + batch.data.len() as u64, u64::from(batch.records));
-            let wanted = match cutter.rules.header.as_deref() {
+            // The header of a container's content is something else: the pieces that the content before it left open.
+            let rule = cutter.rules.header.as_deref().filter(|_| !batch.context.origin.envelope.is_container());
+            let wanted = match rule {
                 Some(rule) => self.heading.batch(rule, batch, cutter.receiver),
                 None => cutter.receiver.batch(batch),
             };
@@ -153,7 +154,8 @@ impl Content {
         let long = LongLine::of(context.clone(), self.offset, line, cutter.size.max_line, partial);
         self.offset += line.len() as u64;
         self.lines += 1;
-        cutter.receiver.long_line(self.heading.long_line(cutter.rules.header.as_deref(), long))
+        let rule = cutter.rules.header.as_deref().filter(|_| !long.context.origin.envelope.is_container());
+        cutter.receiver.long_line(self.heading.long_line(rule, long))
     }
 
     /// Starts a line that is too long: the whole block holds its beginning. From now on only its hash and checksum are
@@ -189,6 +191,7 @@ impl Content {
         let line = long.finish(self.offset, closed, partial);
         self.offset += line.length_with_end;
         self.lines += 1;
-        cutter.receiver.long_line(self.heading.long_line(cutter.rules.header.as_deref(), line))
+        let rule = cutter.rules.header.as_deref().filter(|_| !line.context.origin.envelope.is_container());
+        cutter.receiver.long_line(self.heading.long_line(rule, line))
     }
 }

@@ -15,6 +15,7 @@ use crate::observe::counters::{Counters, Row};
 use crate::source::api::{self, Opened, RunContext};
 use crate::source::kind::{Place, SourceKind};
 use crate::source::messages::{self, Messages};
+use crate::source::multiline;
 use crate::source::options::ReadOptions;
 use crate::source::outcome::ReadOutcome;
 use crate::source::say::Say;
@@ -31,6 +32,7 @@ pub const KIND: SourceKind = SourceKind {
     claims: |name, _| Address::is_one(name),
     find: |names, context, found| {
         let options = Options::of(context.values)?;
+        multiline::refuse(context.values, "messages of syslog")?;
         names.iter().try_for_each(|name| {
             let address = Address::parse(name.text)?;
             found.add_once(name.index, Listening { address, options: options.clone(), source: None });

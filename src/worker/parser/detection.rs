@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::core::batch::{Batch, Origin};
 use crate::core::lines;
+use crate::core::records::HEADER;
 use crate::envelope::Opener;
 use crate::grok::{Format, Library};
 
@@ -33,6 +34,9 @@ impl Detection {
         let mut opener = Opener::new(library.is_ecs()).ok().filter(|_| origin.envelope.is_container());
         let lines = batch.records().enumerate();
         let own = lines.filter_map(|(index, line)| {
+            if batch.framing.has(HEADER, index) {
+                return None;
+            }
             let place = batch.place(index, line.start);
             let line = lines::without_mark(line.bytes, place.offset);
             let message = match &mut opener {

@@ -6,19 +6,21 @@ use super::chain::Chain;
 use super::formats::{Formats, Unmatched};
 use super::parsed::{Fate, LetterDraft, Parsed};
 use super::rule::Rule;
-use crate::core::batch::{Batch, Place};
+use crate::core::batch::{Batch, Framing, Place};
 use crate::core::context::{Context, Origin};
 use crate::core::envelope::Envelope;
 use crate::core::error::Result;
 use crate::core::lines;
 use crate::core::record::{self, Key, Ordinals, RecordId, time_hash};
+use crate::core::records::HEADER;
 use crate::dead_letter::Reason;
 use crate::document::Documents;
 use crate::envelope::roles::{Role, Roles};
 use crate::envelope::{Opened, Opener};
+use crate::event::decoder::Decoder;
 use crate::event::stage::SinkSet;
 use crate::event::{Changes, Event, Layout, LayoutWriter, OuterFields};
-use crate::grok::{Explainer, Format, Reached, Selector};
+use crate::grok::{Explainer, Format, Reached, Selector, is_json_object};
 use crate::worker::pattern_counts::{Budget, Clock};
 
 /// The number of patterns that are examined for the explanation of a line that none matches.
@@ -32,6 +34,8 @@ struct LineContext<'a> {
     context: &'a Context,
     /// Whether the line is only a part of a line.
     partial: bool,
+    /// Whether the record ended at a limit of time, lines or bytes.
+    closed: bool,
 }
 
 /// The result of trying a rule on a line.
@@ -117,12 +121,17 @@ impl Parser {
         let unparsed = self.formats.is_none();
         let mut opener = self.opener.take();
         let roles = Roles::of(batch);
+        let has_tables = batch.framing != Framing::Lines;
         for (index, line) in batch.records().enumerate() {
             let mut place = batch.place(index, line.start);
             let record = match roles.role(index) {
+                _ if has_tables && !unparsed && batch.framing.has(HEADER, index) => {
+                    pass_over(&place, Fate::Filtered, parsed);
+                    continue;
+                }
                 Role::Whole => line.bytes,
                 Role::Piece => {
-                    pass_over_piece(&place, parsed);
+                    pass_over(&place, Fate::Joined, parsed);
                     continue;
                 }
                 Role::Last(number) => {
@@ -136,8 +145,10 @@ impl Parser {
             if batch.positions.is_some() {
                 self.detect_format(batch, origin)?;
             }
-            let at =
-                |id| LineContext { index: index as u32, id, context: place.context, partial: batch.is_partial(index) };
+            let at = |id| {
+                let (partial, closed) = (batch.is_partial(index), batch.is_closed(index));
+                LineContext { index: index as u32, id, context: place.context, partial, closed }
+            };
             let text = lines::without_mark(record, place.offset);
             let is_timed = matches!(place.key, Key::Time { .. });
             let fate = match origin.envelope {
@@ -149,7 +160,7 @@ impl Parser {
                 }
                 Envelope::None if origin.fields.is_none() => {
                     let id = self.id(&place, record, None, parsed);
-                    self.parse_line(at(id), text, None, parsed)
+                    self.parse_line(at(id), Text::of(text, has_tables), None, parsed)
                 }
                 envelope => {
                     let opener = match &mut opener {
@@ -167,7 +178,7 @@ impl Parser {
                         [] if !envelope.is_none() => {
                             self.parse_without_rules(at, message, outer, envelope, is_enveloped, parsed)
                         }
-                        _ => self.parse_line(at, message, Some(outer), parsed),
+                        _ => self.parse_line(at, Text::of(message, true), Some(outer), parsed),
                     }
                 }
             };
@@ -217,6 +228,9 @@ impl Parser {
 
     fn detect_format(&mut self, batch: &Batch, origin: &Origin) -> Result<()> {
         if !self.formats.is_auto() || self.detected_for == Some((origin.id, origin.envelope)) {
+            return Ok(());
+        }
+        if batch.framing.count(HEADER) == u64::from(batch.records) {
             return Ok(());
         }
         let format = match origin.envelope {
@@ -274,12 +288,12 @@ impl Parser {
     fn parse_line(
         &mut self,
         at: LineContext<'_>,
-        line: &[u8],
+        line: Text<'_>,
         outer: Option<&OuterFields>,
         parsed: &mut Parsed,
     ) -> Fate {
         let mut looked = false;
-        let mut next = if self.first_matched { Some(0) } else { self.next_rule(0, line, &mut looked) };
+        let mut next = if self.first_matched { Some(0) } else { self.next_rule(0, line.record, &mut looked) };
         while let Some(rule) = next {
             match self.try_rule(rule, at, line, outer, parsed) {
                 RuleResult::Matched(fate) => {
@@ -294,11 +308,11 @@ impl Parser {
                     return Fate::DeadLettered;
                 }
             }
-            next = self.next_rule(rule + 1, line, &mut looked);
+            next = self.next_rule(rule + 1, line.record, &mut looked);
         }
         self.first_matched = false;
         match self.formats.unmatched {
-            Unmatched::Keep => self.keep_unparsed(at, line, outer, true, Fate::Unmatched, parsed),
+            Unmatched::Keep => self.keep_unparsed(at, line.record, outer, true, Fate::Unmatched, parsed),
             Unmatched::DeadLetter => {
                 let words = "no pattern matches the line".to_owned();
                 let reached = self.explain(line);
@@ -315,13 +329,13 @@ impl Parser {
     }
 
     /// Returns how far the rules got with `line`, which none matches; the rule that got furthest counts.
-    fn explain(&mut self, line: &[u8]) -> Option<Reached> {
+    fn explain(&mut self, line: Text<'_>) -> Option<Reached> {
         let started = self.budget.start()?;
         let mut best: Option<Reached> = None;
         for rule in self.rules.iter_mut().take(MAX_EXPLAINED) {
             let Some(pattern) = &rule.pattern else { continue };
             let explainer = rule.explainer.get_or_insert_with(|| Explainer::new(self.formats.parts(pattern)));
-            let reached = explainer.explain(line);
+            let reached = explainer.explain(if rule.spans_lines { line.record } else { line.first });
             if best.as_ref().is_none_or(|best| reached.as_ref().is_some_and(|it| it.offset() > best.offset())) {
                 best = reached.or(best);
             }
@@ -347,13 +361,14 @@ impl Parser {
         &mut self,
         rule: usize,
         at: LineContext<'_>,
-        line: &[u8],
+        line: Text<'_>,
         outer: Option<&OuterFields>,
         parsed: &mut Parsed,
     ) -> RuleResult {
-        let Rule { decoder, trials, .. } = &mut self.rules[rule];
+        let Rule { decoder, trials, spans_lines, rest: rest_field, .. } = &mut self.rules[rule];
+        let (seen, left) = line.seen(decoder, *spans_lines);
         let started = trials.start(&mut self.clock);
-        let decoded = decoder.decode(line);
+        let decoded = decoder.decode(seen);
         trials.stop(started, &self.clock);
         let fields = match decoded {
             Ok(Some(fields)) => fields,
@@ -364,21 +379,54 @@ impl Parser {
             }
         };
         trials.matched += 1;
-        let mut event = Event::decoded(line, fields, outer, &mut self.changes, at.context.time_ms);
+        let mut event = Event::decoded(seen, fields, outer, &mut self.changes, at.context.time_ms);
+        if let Some(rest) = left {
+            event.keep_lines(line.record, rest, rest_field.as_ref());
+        }
         let (stages, writers, clock) = (&mut self.stages, &mut self.writers, &mut self.clock);
         RuleResult::Matched(finish(&mut event, at, Fate::Matched, stages, writers, clock, parsed))
     }
 }
 
-/// Notes a piece that is not the last one of its record. Its key and its id stand for nothing.
-fn pass_over_piece(place: &Place<'_>, parsed: &mut Parsed) {
+/// The text that is parsed: a record, or the message of its envelope. A pattern sees its first line.
+#[derive(Clone, Copy)]
+struct Text<'a> {
+    record: &'a [u8],
+    first: &'a [u8],
+    /// The lines after the first one, without the last line end.
+    rest: Option<&'a [u8]>,
+}
+
+impl<'a> Text<'a> {
+    /// Splits `record`. If it is known to be a line, `may_span` is not set.
+    #[inline]
+    fn of(record: &'a [u8], may_span: bool) -> Text<'a> {
+        let (first, rest) = if may_span { lines::split_first_line(record) } else { (record, None) };
+        Text { record, first, rest }
+    }
+
+    /// Returns what a decoder sees of the record, and the lines that it does not see.
+    #[inline]
+    fn seen(self, decoder: &Decoder, spans_lines: bool) -> (&'a [u8], Option<&'a [u8]>) {
+        match (self.rest, decoder) {
+            (None, _) => (self.record, None),
+            // Lines after a JSON object are no part of it.
+            (Some(_), Decoder::Json(_)) if !is_json_object(self.record) => (self.first, self.rest),
+            (Some(_), _) if spans_lines => (self.record, None),
+            _ => (self.first, self.rest),
+        }
+    }
+}
+
+/// Notes a record that has no document of its own. Its key and its id stand for nothing.
+fn pass_over(place: &Place<'_>, fate: Fate, parsed: &mut Parsed) {
     if matches!(place.key, Key::Time { .. }) {
         parsed.times.push(place.key);
     }
     if parsed.documents.is_empty() {
         parsed.ids.push(RecordId::from_bytes([0; RecordId::BYTES]));
     }
-    parsed.fates.push(Fate::Joined);
+    parsed.fates.push(fate);
 }
 
 /// Lets the stages handle `event`, and makes its documents. Returns `fate`, or that a stage dropped the event.
@@ -394,6 +442,9 @@ fn finish(
 ) -> Fate {
     if at.partial {
         event.tag_partial();
+    }
+    if at.closed {
+        event.tag_multiline_cut();
     }
     let Some(sinks) = stages.apply(event, clock) else { return Fate::Filtered };
     if sinks != SinkSet::ALL {

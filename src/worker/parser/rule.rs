@@ -1,6 +1,7 @@
 //! [`Rule`]: a format as one thread uses it, with a decoder and counts of its own.
 
 use crate::core::error::{Error, Result};
+use crate::event::FieldPath;
 use crate::event::decoder::Decoder;
 use crate::grok::{Explainer, Format, Pattern};
 use crate::worker::pattern_counts::Trials;
@@ -10,6 +11,10 @@ pub(super) struct Rule {
     pub name: String,
     pub pattern: Option<Pattern>,
     pub decoder: Decoder,
+    /// Whether it reads the whole of a record of several lines.
+    pub spans_lines: bool,
+    /// The field that gets the lines after the first one.
+    pub rest: Option<FieldPath>,
     /// Created at its first use.
     pub explainer: Option<Explainer>,
     pub trials: Trials,
@@ -21,6 +26,8 @@ impl Rule {
         let in_format = |error: Error| Error::new(error.kind(), format!("format {}: {error}", format.name));
         let decoder = Decoder::new(format).map_err(in_format)?;
         let (name, pattern) = (format.name.clone(), format.pattern().cloned());
-        Ok(Rule { name, pattern, decoder, explainer: None, trials: Trials::default() })
+        let (spans_lines, rest) =
+            (format.rule.may_span_lines(), format.rest.as_ref().map(|levels| FieldPath::of(levels)));
+        Ok(Rule { name, pattern, decoder, spans_lines, rest, explainer: None, trials: Trials::default() })
     }
 }

@@ -197,7 +197,7 @@ fn replayed(batches: &[Batch]) -> Option<Batch> {
     for (raw, position) in &records {
         assert_eq!(identifier.check(&position.context, position.offset, position.key, raw), position.id);
     }
-    Batch::gathered(records.iter().map(|(raw, position)| (&raw[..], position.clone())))
+    Batch::gathered(records.iter().map(|(raw, position)| (&raw[..], false, position.clone())))
 }
 
 proptest! {
