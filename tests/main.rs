@@ -33,6 +33,7 @@ mod kit;
 mod lines;
 #[cfg(feature = "mongodb")]
 mod mongodb;
+mod multiline;
 mod packages;
 #[cfg(feature = "probe")]
 mod probe;

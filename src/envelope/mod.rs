@@ -197,8 +197,14 @@ impl Opener {
             Some(())
         };
         add(first.text)?;
+        let mut has_ended = first.ends;
         for line in newline.into_iter().flat_map(|newline| record[newline + 1..].split(|byte| *byte == b'\n')) {
-            add(container::part(envelope, line)?.text)?;
+            let part = container::part(envelope, line)?;
+            // After a whole line, another line of the record follows.
+            if std::mem::replace(&mut has_ended, part.ends) {
+                add(if is_json { b"\\n" } else { b"\n" })?;
+            }
+            add(part.text)?;
         }
         // One carriage return belongs to the line end.
         if self.text.ends_with(b"\r") {

@@ -7,6 +7,7 @@
 //! by its leases, which expire ([`poison`]). The line is then *poison*. It stays poison until the program that runs the
 //! queue has written its dead letter and [buries](Queue::bury) it.
 
+mod counted;
 mod expiry;
 pub mod poison;
 pub mod shared;
@@ -16,13 +17,11 @@ mod tests;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
+use self::counted::counted;
 use self::poison::{Candidates, LeaseHistory, Poison, TrackedBatch};
 use crate::core::batch::{BLOCK_BYTES, Batch};
-use crate::core::lines;
-use crate::core::records::{Framing, HEADER};
-use crate::observe::counters::{
-    BYTES, CounterSpec, FILTERED_HEADER, LATE_ACKS, LINES, READ, REDELIVERED, Snapshot, Tally,
-};
+use crate::core::records::HEADER;
+use crate::observe::counters::{BYTES, LATE_ACKS, LINES, READ, REDELIVERED, Snapshot, Tally};
 
 /// The number of one lease. A queue never uses a number twice.
 pub type LeaseId = u64;
@@ -137,16 +136,6 @@ pub struct Queue {
     settled: Vec<Batch>,
 }
 
-/// What a batch counts as when it is read.
-fn counted(batch: &Batch) -> [(&'static CounterSpec, u64); 4] {
-    let records = u64::from(batch.records);
-    let (lines, headers) = match &batch.framing {
-        Framing::Lines => (records, 0),
-        framing => (lines::count(&batch.data) as u64, framing.count(HEADER)),
-    };
-    [(&READ, records), (&LINES, lines), (&FILTERED_HEADER, headers), (&BYTES, batch.data.len() as u64)]
-}
-
 impl Queue {
     /// Creates an empty queue. Leases are numbered from `first_lease` on. A random first number makes sure that an ack
     /// for an earlier queue matches no lease of this queue.
@@ -191,9 +180,7 @@ impl Queue {
 
     /// Puts in a batch from a reader.
     pub fn offer(&mut self, batch: Batch) {
-        for (counter, number) in counted(&batch) {
-            self.counts.add(counter, number);
-        }
+        counted(&batch).into_iter().for_each(|(counter, number)| self.counts.add(counter, number));
         self.ready_bytes += batch.data.len();
         self.ready.push_back(TrackedBatch::new(batch));
     }
@@ -449,9 +436,7 @@ impl Queue {
         recalled.sort_by_key(|batch| (batch.ticket, batch.offset));
         for batch in &recalled {
             self.ready_bytes -= batch.data.len();
-            for (counter, number) in counted(batch) {
-                self.counts.subtract(counter, number);
-            }
+            counted(batch).into_iter().for_each(|(counter, number)| self.counts.subtract(counter, number));
         }
         recalled
     }

@@ -342,7 +342,7 @@ impl Content {
             if origin.envelope.is_container() && origin.rule == IdRule::Time {
                 *before = cutter.joint.before(origin.envelope).map(Arc::from);
                 let pieces = before.as_deref().unwrap_or_default();
-                *dividing = Some(Box::new(Grouping::new(origin.envelope, pieces)));
+                *dividing = Some(Box::new(Grouping::new(origin.envelope, pieces, cutter.rules.join.as_ref())));
             }
             Arc::new(origin)
         };

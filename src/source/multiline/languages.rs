@@ -9,12 +9,9 @@ use crate::source::joiner::Joiner;
 type Continues = fn(&mut State, &[u8]) -> bool;
 
 /// The place in a trace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Nothing was read.
-    #[default]
-    Nothing,
-    /// In a record of one line that is no part of a trace.
+    /// In a record of one line that is no part of a trace, or before the first line.
     Message,
     /// After the line that begins a trace.
     Head,
@@ -29,6 +26,8 @@ enum State {
 /// The joiner of a language.
 #[derive(Debug)]
 pub struct Language {
+    /// Whether no line was read.
+    is_first: bool,
     state: State,
     continues: Continues,
 }
@@ -45,12 +44,12 @@ pub fn language(name: &str) -> Option<Language> {
         "indent" => |_, line| is_indented(line),
         _ => return None,
     };
-    Some(Language { state: State::Nothing, continues })
+    Some(Language { is_first: true, state: State::Message, continues })
 }
 
 impl Joiner for Language {
     fn begins_record(&mut self, beginning: &[u8]) -> bool {
-        let is_first = self.state == State::Nothing;
+        let is_first = std::mem::take(&mut self.is_first);
         !(self.continues)(&mut self.state, beginning) || is_first
     }
 }
@@ -102,12 +101,11 @@ fn java(state: &mut State, line: &[u8]) -> bool {
     match is_indented(line) {
         true if in_trace || starts(text, &["at ", "... ", "Suppressed: ", "Caused by: "]) => part(state),
         false if starts(line, &["Caused by: ", "Suppressed: ", "... "]) => part(state),
-        false
-            if starts(line, &["Exception in thread "])
-                || names_exception(line, &["Exception", "Error", "Throwable"]) =>
-        {
-            head(state)
+        false if starts(line, &["Exception in thread "]) => {
+            *state = State::Head;
+            false
         }
+        false if names_exception(line, &["Exception", "Error", "Throwable"]) => head(state),
         _ => other(state),
     }
 }
@@ -254,7 +252,7 @@ mod tests {
             "> ERROR:root:failed\n  Traceback (most recent call last):\n    File \"a.py\", line 1, in f\n      g()\n  ValueError: x\n  \
              \n  During handling of the above exception, another exception occurred:\n  \n  \
              Traceback (most recent call last):\n    File \"a.py\", line 3, in f\n  KeyError: 'y'\n> INFO:root:next\n\
-             > Traceback (most recent call last):\n  SystemExit: 1\n> end\n",
+             \x20 Traceback (most recent call last):\n  SystemExit: 1\n> end\n",
         );
     }
 

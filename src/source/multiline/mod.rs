@@ -178,7 +178,8 @@ mod tests {
         for library in [Library::builtin(), Library::builtin_ecs()] {
             for spec in library.specs() {
                 let mut auto = Auto::default();
-                for golden in &spec.golden {
+                // A line that begins with a blank continues a record by the rule, whatever format it has.
+                for golden in spec.golden.iter().filter(|golden| !golden.line.starts_with(' ')) {
                     assert!(auto.begins_record(&seen(&golden.line)), "{}: {}", spec.name, golden.line);
                     assert!(!auto.is_complete(), "{}: {}", spec.name, golden.line);
                 }

@@ -169,25 +169,32 @@ fn digits_at_end(text: &[u8]) -> (&[u8], &[u8]) {
 /// Returns where the name of a month begins that ends at the end of `text`: three letters, or the whole name in English.
 #[inline]
 fn month_name_at_end(text: &[u8]) -> Option<usize> {
-    const NAMES: [&[u8]; 12] = [
-        b"january",
-        b"february",
-        b"march",
-        b"april",
-        b"may",
-        b"june",
-        b"july",
-        b"august",
-        b"september",
-        b"october",
-        b"november",
-        b"december",
-    ];
+    if let [before @ .., a, b, c] = text
+        && !before.last().is_some_and(u8::is_ascii_alphabetic)
+        && is_month_name([a | 0x20, b | 0x20, c | 0x20])
+    {
+        return Some(before.len());
+    }
+    long_month_name_at_end(text)
+}
+
+#[inline]
+fn is_month_name(letters: [u8; 3]) -> bool {
+    matches!(
+        &letters,
+        b"jan" | b"feb" | b"mar" | b"apr" | b"may" | b"jun" | b"jul" | b"aug" | b"sep" | b"oct" | b"nov" | b"dec"
+    )
+}
+
+fn long_month_name_at_end(text: &[u8]) -> Option<usize> {
+    const ENDS: [&[u8]; 12] =
+        [b"uary", b"ruary", b"ch", b"il", b"", b"e", b"y", b"ust", b"tember", b"ober", b"ember", b"ember"];
     let text = text.strip_suffix(b".").unwrap_or(text);
     let length = text.iter().rev().take(10).take_while(|byte| byte.is_ascii_alphabetic()).count();
     let (before, name) = text.split_at(text.len() - length);
-    let is_name = |full: &&[u8]| (length == full.len() || length == 3) && full[..length].eq_ignore_ascii_case(name);
-    (length >= 3 && NAMES.iter().any(|full| is_name(&full))).then_some(before.len())
+    let (first, end) = name.split_first_chunk::<3>()?;
+    let has_end = end.is_empty() || ENDS.iter().any(|known| known.eq_ignore_ascii_case(end));
+    (is_month_name(first.map(|letter| letter | 0x20)) && has_end).then_some(before.len())
 }
 
 #[inline]

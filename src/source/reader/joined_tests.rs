@@ -91,11 +91,6 @@ fn delivered(content: &[u8], size: &BatchSize, outcome: &Outcome) -> Records {
             let bytes = batch.data[ends[0]..ends[1]].to_vec();
             records.push((batch.offset as usize + ends[0], bytes, false, batch.is_closed(index)));
         }
-        let are_lines = (0..starts.len() - 1).all(|index| {
-            let bytes = &batch.data[starts[index]..starts[index + 1]];
-            memchr::memchr(b'\n', bytes).is_none_or(|at| at + 1 == bytes.len()) && !batch.is_closed(index)
-        });
-        assert_eq!(batch.framing == Framing::Lines, are_lines, "lines have no table");
     }
     for long in &outcome.long {
         let start = long.offset as usize;
@@ -105,6 +100,18 @@ fn delivered(content: &[u8], size: &BatchSize, outcome: &Outcome) -> Records {
     let joined: Vec<u8> = records.iter().flat_map(|(_, bytes, ..)| bytes.clone()).collect();
     assert!(content.starts_with(&joined), "every byte is delivered once");
     records
+}
+
+/// Batches of lines have no table.
+fn check_tables(outcome: &Outcome) {
+    for batch in &outcome.batches {
+        let starts: Vec<usize> = batch.records().map(|record| record.start).chain([batch.data.len()]).collect();
+        let are_lines = (0..starts.len() - 1).all(|index| {
+            let bytes = &batch.data[starts[index]..starts[index + 1]];
+            memchr::memchr(b'\n', bytes).is_none_or(|at| at + 1 == bytes.len()) && !batch.is_closed(index)
+        });
+        assert_eq!(batch.framing == Framing::Lines, are_lines, "lines have no table");
+    }
 }
 
 proptest! {
@@ -119,6 +126,7 @@ proptest! {
         let outcome = read_joined(&content, &size, &steps, None, usize::MAX, Some(&rule), &|| false);
         let records = delivered(&content, &size, &outcome);
         prop_assert_eq!(&records, &expected(&content, &rule, size.max_line));
+        check_tables(&outcome);
         prop_assert!(matches!(outcome.end, super::End::Complete));
     }
 

@@ -5,6 +5,7 @@
 
 mod chain;
 mod detection;
+mod first_line;
 mod formats;
 mod parsed;
 mod parsing;

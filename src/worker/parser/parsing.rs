@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::chain::Chain;
+use super::first_line::Text;
 use super::formats::{Formats, Unmatched};
 use super::parsed::{Fate, LetterDraft, Parsed};
 use super::rule::Rule;
@@ -17,10 +18,9 @@ use crate::dead_letter::Reason;
 use crate::document::Documents;
 use crate::envelope::roles::{Role, Roles};
 use crate::envelope::{Opened, Opener};
-use crate::event::decoder::Decoder;
 use crate::event::stage::SinkSet;
 use crate::event::{Changes, Event, Layout, LayoutWriter, OuterFields};
-use crate::grok::{Explainer, Format, Reached, Selector, is_json_object};
+use crate::grok::{Explainer, Format, Reached, Selector};
 use crate::worker::pattern_counts::{Budget, Clock};
 
 /// The number of patterns that are examined for the explanation of a line that none matches.
@@ -385,36 +385,6 @@ impl Parser {
         }
         let (stages, writers, clock) = (&mut self.stages, &mut self.writers, &mut self.clock);
         RuleResult::Matched(finish(&mut event, at, Fate::Matched, stages, writers, clock, parsed))
-    }
-}
-
-/// The text that is parsed: a record, or the message of its envelope. A pattern sees its first line.
-#[derive(Clone, Copy)]
-struct Text<'a> {
-    record: &'a [u8],
-    first: &'a [u8],
-    /// The lines after the first one, without the last line end.
-    rest: Option<&'a [u8]>,
-}
-
-impl<'a> Text<'a> {
-    /// Splits `record`. If it is known to be a line, `may_span` is not set.
-    #[inline]
-    fn of(record: &'a [u8], may_span: bool) -> Text<'a> {
-        let (first, rest) = if may_span { lines::split_first_line(record) } else { (record, None) };
-        Text { record, first, rest }
-    }
-
-    /// Returns what a decoder sees of the record, and the lines that it does not see.
-    #[inline]
-    fn seen(self, decoder: &Decoder, spans_lines: bool) -> (&'a [u8], Option<&'a [u8]>) {
-        match (self.rest, decoder) {
-            (None, _) => (self.record, None),
-            // Lines after a JSON object are no part of it.
-            (Some(_), Decoder::Json(_)) if !is_json_object(self.record) => (self.first, self.rest),
-            (Some(_), _) if spans_lines => (self.record, None),
-            _ => (self.first, self.rest),
-        }
     }
 }
 
