@@ -74,7 +74,7 @@ fn documents_do_not_depend_on_batches_workers_compression_or_processes() {
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
         assert_eq!(receipt.read as usize, records);
         let lines = log(records).lines().count() as u64;
-        assert_eq!(receipt.others.get("lines").copied().unwrap_or(lines), lines);
+        assert_eq!(receipt.lines, lines);
         check(name);
     }
     let queue = place.queue(&["app.log", "--batch-lines", "7"]);

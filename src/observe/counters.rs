@@ -214,7 +214,7 @@ counter_struct! {
     #[serde(default, skip_serializing_if = "is_zero")]
     delivered = 6, "lines", NotZero, "Lines that a peer of the line dialogue received, and after which it asked for the next line. The queue does not know whether the peer stored them.";
     #[serde(default, skip_serializing_if = "is_zero")]
-    joined = 7, "lines", NotZero, "Lines that are pieces of a longer line of a container. The last piece has another fate, which is that of the whole line.";
+    joined = 7, "lines", NotZero, "Lines that are pieces of a longer line of a container, or lines of a record of a container. The last one has another fate, which is that of the whole record.";
 }
 
 counters! {

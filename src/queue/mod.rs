@@ -17,7 +17,7 @@ mod tests;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-use self::counted::counted;
+pub use self::counted::{Counted, counted};
 use self::poison::{Candidates, LeaseHistory, Poison, TrackedBatch};
 use crate::core::batch::{BLOCK_BYTES, Batch};
 use crate::core::records::HEADER;

@@ -354,6 +354,11 @@ impl SharedQueue {
         self.lock().queue.outstanding_lines()
     }
 
+    /// See [`Queue::outstanding_text_lines`].
+    pub fn outstanding_text_lines(&self) -> u64 {
+        self.lock().queue.outstanding_text_lines()
+    }
+
     /// See [`Queue::allow`].
     pub fn allow(&self, peer: PeerId, leases: usize) {
         self.lock().queue.allow(peer, leases);

@@ -339,7 +339,10 @@ impl Content {
         let (dividing, before) = (&mut self.dividing, &mut self.before);
         let name = || {
             let origin = (cutter.name)(beginning);
-            if origin.envelope.is_container() && origin.rule == IdRule::Time {
+            if origin.envelope.is_container() && origin.rule != IdRule::Time {
+                // Lines of several containers are mixed there.
+                *dividing = None;
+            } else if origin.envelope.is_container() {
                 *before = cutter.joint.before(origin.envelope).map(Arc::from);
                 let pieces = before.as_deref().unwrap_or_default();
                 *dividing = Some(Box::new(Grouping::new(origin.envelope, pieces, cutter.rules.join.as_ref())));

@@ -153,14 +153,14 @@ impl Worker<'_> {
     }
 
     fn finish_batch(&mut self, done: Done) -> Result<()> {
-        let Done { ticket, records, bytes, stored, parsed } = done;
+        let Done { ticket, counted, stored, parsed } = done;
         self.in_pool -= 1;
         self.spare.push(parsed);
         // If the batch was not stored, its lease stays with those that the worker holds. The worker gives it back when it
         // leaves.
         let tally = stored?.tally;
         self.held.retain(|(held, _)| *held != ticket);
-        self.counts.add(u64::from(records), bytes as u64, tally);
+        self.counts.add(&counted, tally);
         self.finished.push((ticket, tally));
         Ok(())
     }

@@ -20,7 +20,7 @@ use super::scaling::Bounds;
 use super::storer::{Stored, Storer};
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
-use crate::queue::LEASES_PER_PEER;
+use crate::queue::{Counted, LEASES_PER_PEER, counted};
 use crate::sink::attempts;
 
 /// The default for [`Storing::bytes`].
@@ -64,8 +64,7 @@ pub(super) struct Job {
 /// The answer of a storing thread for one batch.
 pub(super) struct Done {
     pub ticket: Ticket,
-    pub records: u32,
-    pub bytes: usize,
+    pub counted: Counted,
     pub stored: Result<Stored>,
     /// The buffers, for reuse.
     pub parsed: Parsed,
@@ -293,7 +292,7 @@ impl StorePool {
             drop(state);
             self.ask_for_thread(grows);
             // A worker that panicked takes no answer.
-            let _ = answer.send(Done { ticket, records: batch.records, bytes: batch.data.len(), stored, parsed });
+            let _ = answer.send(Done { ticket, counted: counted(&batch), stored, parsed });
         }
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::numbers::grouped;
 use crate::observe::counters::{
-    BYTES, JOB, LEFT, READ, RESUMED_BYTES, RESUMED_LINES, Row, Scope, Shown, Snapshot, Tally, Words,
+    BYTES, JOB, LEFT, LINES, READ, RESUMED_BYTES, RESUMED_LINES, Row, Scope, Shown, Snapshot, Tally, Words,
 };
 
 /// The counts of one pattern, stage, sink or source: one entry of a list of the receipt.
@@ -64,6 +64,9 @@ impl From<&Row> for Counted {
 pub struct Receipt {
     /// Lines that were taken in and worked on: the left side.
     pub read: u64,
+    /// The lines of the records in `read`. A record may have several lines.
+    #[serde(default)]
+    pub lines: u64,
     /// Lines that were read ahead and given back because the work ended early. They are not part of `read`.
     pub left: u64,
     /// Lines that an earlier run settled (`--state`) and that this run did not deliver again. They are not part of `read`.
@@ -205,6 +208,7 @@ impl Receipt {
         let others = JOB.iter().filter(|spec| spec.shown == Shown::NotZero);
         Receipt {
             read,
+            lines: counts.get(&LINES),
             left,
             resumed_lines: counts.get(&RESUMED_LINES),
             resumed_bytes: counts.get(&RESUMED_BYTES),

@@ -5,7 +5,7 @@ use std::fmt;
 use super::account::{Counted, Loss, ReadContainer, Receipt, StoppedInput, UnreadFile, Way};
 use crate::core::numbers::{grouped, human_bytes};
 use crate::core::printable;
-use crate::observe::counters::{FILTERED_HEADER, LIMIT_HITS, LINES, MATCHED, NANOSECONDS, TRIED};
+use crate::observe::counters::{FILTERED_HEADER, LIMIT_HITS, MATCHED, NANOSECONDS, TRIED};
 
 /// The number of patterns shown, the slowest first.
 const SHOWN_PATTERNS: usize = 10;
@@ -52,8 +52,8 @@ impl Receipt {
         let stored = grouped(t.newly_stored());
         let (parsed, unparsed) = (grouped(t.stored), grouped(t.unmatched));
         writeln!(f, "receipt")?;
-        let lines = self.others.get(LINES.name).copied().unwrap_or(self.read);
-        let beside = if lines == self.read { String::new() } else { format!(" ({} lines)", grouped(lines)) };
+        let has_lines = self.lines > self.read;
+        let beside = if has_lines { format!(" ({} lines)", grouped(self.lines)) } else { String::new() };
         writeln!(f, "  read           {:>14}{beside}", grouped(self.read))?;
         writeln!(f, "{mark} stored         {stored:>14} ({parsed} parsed + {unparsed} unparsed)")?;
         writeln!(f, "+ duplicate      {:>14}", grouped(t.duplicate))?;
