@@ -6,6 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::core::context::Context;
 pub use crate::core::context::Origin;
+use crate::core::lines::without_carriage_return;
 use crate::core::record::{Key, RecordId};
 pub use crate::core::records::Framing;
 use crate::core::records::{CLOSED, LENGTH, NO_CUT, Records};
@@ -176,6 +177,11 @@ impl Batch {
     /// Returns the same batch, whose records have the offsets of this table.
     pub fn numbered(self, offsets: Bytes) -> Batch {
         Batch { offsets: Some(offsets), ..self }
+    }
+
+    /// Returns the bytes of all records, without the last line end.
+    pub fn without_last_end(&self) -> &[u8] {
+        without_carriage_return(self.data.strip_suffix(b"\n").unwrap_or(&self.data))
     }
 
     /// Returns whether record number `index` is a part of a line.

@@ -1,17 +1,9 @@
 //! What a batch counts as when it is read.
 
-use super::Queue;
 use crate::core::batch::Batch;
 use crate::core::lines;
 use crate::core::records::{Framing, HEADER};
 use crate::observe::counters::{BYTES, CounterSpec, FILTERED_HEADER, LINES, READ};
-
-impl Queue {
-    /// Returns the number of lines of the records that are not acknowledged.
-    pub fn outstanding_text_lines(&self) -> u64 {
-        self.outstanding().map(|waiting| counted(&waiting.batch)[1].1).sum()
-    }
-}
 
 /// The counters to which a batch adds, with the numbers.
 pub type Counted = [(&'static CounterSpec, u64); 4];

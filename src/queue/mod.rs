@@ -173,23 +173,20 @@ impl Queue {
     }
 
     fn settle(&mut self, batch: Batch) {
-        if self.keeps_settled || batch.ticket.is_some() {
-            self.settled.push(batch);
-        }
+        self.settled.extend(Some(batch).filter(|batch| self.keeps_settled || batch.ticket.is_some()));
     }
 
     /// Puts in a batch from a reader.
     pub fn offer(&mut self, batch: Batch) {
-        counted(&batch).into_iter().for_each(|(counter, number)| self.counts.add(counter, number));
+        counted(&batch).iter().for_each(|(counter, number)| self.counts.add(counter, *number));
         self.ready_bytes += batch.data.len();
         self.ready.push_back(TrackedBatch::new(batch));
     }
 
     /// Counts a line that the reader wrote to the dead letters itself. `bytes` is its length with its line end.
     pub fn count_dead_letter(&mut self, bytes: u64) {
-        self.counts.add(&READ, 1);
-        self.counts.add(&LINES, 1);
-        self.counts.add(&BYTES, bytes);
+        let read = [(&READ, 1), (&LINES, 1), (&BYTES, bytes)];
+        read.iter().for_each(|(counter, number)| self.counts.add(counter, *number));
         self.counts.add_tally(Tally { dead_lettered: 1, ..Tally::default() });
     }
 
@@ -241,9 +238,14 @@ impl Queue {
         self.ready.iter().chain(&self.candidates.waiting).chain(poison).chain(leased)
     }
 
-    /// Returns the number of lines that are not accounted for: ready, leased or poison.
+    /// Returns the number of records that are not accounted for.
     pub fn outstanding_lines(&self) -> u64 {
         self.outstanding().map(|waiting| u64::from(waiting.batch.records)).sum()
+    }
+
+    /// Returns the number of their lines.
+    pub fn outstanding_text_lines(&self) -> u64 {
+        self.outstanding().map(|waiting| counted(&waiting.batch)[1].1).sum()
     }
 
     /// Returns the bytes that are not leased, and the bytes that are.
@@ -302,8 +304,7 @@ impl Queue {
                     let rest = std::mem::replace(&mut next, first);
                     self.push_front(rest, candidate);
                 }
-                let is_header = next.batch.framing.has(HEADER, 0);
-                if is_header || !next.batch.records().any(|record| accepts(record.bytes)) {
+                if next.batch.framing.has(HEADER, 0) || !next.batch.records().any(|record| accepts(record.bytes)) {
                     let filtered = u64::from(next.batch.records);
                     self.counts.add_tally(Tally { filtered, ..Tally::default() });
                     self.settle(next.batch);
@@ -414,8 +415,8 @@ impl Queue {
     /// Gives back all leases of `peer`, and returns their number.
     pub fn release_all(&mut self, peer: PeerId) -> usize {
         self.allowed.remove(&peer);
-        let mut ids: Vec<LeaseId> =
-            self.leases.iter().filter(|(_, lease)| lease.peer == peer).map(|(&id, _)| id).collect();
+        let held = self.leases.iter().filter(|(_, lease)| lease.peer == peer);
+        let mut ids: Vec<LeaseId> = held.map(|(&id, _)| id).collect();
         // The latest lease goes first, because each batch is put at the front. Then the earliest batch is in front.
         ids.sort_unstable_by(|a, b| b.cmp(a));
         ids.iter().filter(|&&id| self.release(id)).count()

@@ -128,7 +128,9 @@ impl Content {
     /// The free part of the block, which the next bytes are read into. It is never empty.
     pub fn room(&mut self, cutter: &Cutter) -> &mut [u8] {
         if !std::mem::replace(&mut self.has_begun, true) && self.dividing.is_none() {
-            self.dividing = Joining::new(cutter.rules, self.offset).map(|joining| Box::new(joining) as _);
+            let RecordRules { join, header } = cutter.rules;
+            let joining = Joining::new(join.as_ref(), header.as_ref(), self.offset);
+            self.dividing = joining.map(|joining| Box::new(joining) as _);
         }
         if self.block.len() < cutter.size.bytes {
             let mut block = cutter.pool.take(cutter.size.bytes);

@@ -14,7 +14,8 @@
 //!
 //! If lines are joined to records of several lines, each stream has a joiner of its own, which sees the beginning of the text
 //! inside the envelope. A line that continues the record before it in its stream is marked ([`CONTINUES`]) and tied to it; the
-//! worker joins them. A record ends also when [`AWAY`] lines of other streams have come after its last line.
+//! worker joins them. A record ends also when [`AWAY_LINES`] lines of other streams have come after its last line, or a line of
+//! another stream whose time is more than [`AWAY_NS`] later: else a stream that is silent would hold back the others.
 
 use std::time::Duration;
 
@@ -33,7 +34,10 @@ const MAX_LINES: usize = 10_000;
 const MAX_BYTES: usize = 1 << 20;
 
 /// The number of lines of other streams after which no line continues the record of a stream.
-const AWAY: u64 = 500;
+const AWAY_LINES: u64 = 500;
+
+/// The time between the last line of a record and a line of another stream, in nanoseconds, after which no line continues it.
+const AWAY_NS: u64 = 1_000_000_000;
 
 /// The time without a byte after which all lines are delivered.
 const QUIET: Duration = Duration::from_millis(100);
@@ -81,6 +85,8 @@ struct Joined {
     /// The numbers of its first line and of the last one.
     first: u64,
     last: u64,
+    /// The time of its last line.
+    time_ns: u64,
     lines: usize,
     bytes: usize,
 }
@@ -170,6 +176,13 @@ impl Grouping {
     fn join(&mut self, seen: Glance, line: &[u8]) {
         let number = self.number() - 1;
         let Some((rule, joiners)) = &mut self.join else { return };
+        for (stream, counted) in self.streams.iter_mut().enumerate() {
+            let is_away = |joined: &mut Joined| {
+                let other = stream != seen.stream as usize && joined.time_ns.saturating_add(AWAY_NS) < seen.time_ns;
+                other || number - joined.last > AWAY_LINES
+            };
+            counted.is_cut |= counted.joined.take_if(is_away).is_some();
+        }
         let counted = &mut self.streams[seen.stream as usize];
         if let Some(open) = &counted.open
             && seen.continues(self.envelope, open.time_ns)
@@ -184,10 +197,7 @@ impl Grouping {
         let joiner = &mut joiners[seen.stream as usize];
         let begins = joiner.begins_record(text_beginning(self.envelope, line, SEEN_BYTES, &mut self.beginning));
         let last = self.lines.len() - 1;
-        if counted.joined.take_if(|joined| number - joined.last > AWAY).is_some() {
-            counted.is_cut = true;
-        }
-        let new = Joined { first: number, last: number, lines: 1, bytes: line.len() };
+        let new = Joined { first: number, last: number, time_ns: seen.time_ns, lines: 1, bytes: line.len() };
         let Some(joined) = &mut counted.joined else {
             if std::mem::take(&mut counted.is_cut) && !begins {
                 self.lines[last].bits |= CLOSED;
@@ -202,7 +212,8 @@ impl Grouping {
                 self.lines[last].bits |= CONTINUES;
                 let from = self.lines[place + 1..].iter_mut().filter(|line| line.alone.is_none());
                 from.for_each(|line| line.bits |= NO_CUT);
-                (joined.last, joined.lines, joined.bytes) = (number, joined.lines + 1, joined.bytes + line.len());
+                let (lines, bytes) = (joined.lines + 1, joined.bytes + line.len());
+                *joined = Joined { first: joined.first, lines, bytes, ..new };
             }
             place => {
                 if let Some(place) = place.filter(|_| !begins) {
@@ -214,14 +225,13 @@ impl Grouping {
         counted.is_cut = false;
     }
 
-    /// Ends the records that no line continues any more. With `quiet`, all of them end, because no byte has come.
-    fn end_joined(&mut self, quiet: bool) {
-        let number = self.number();
+    /// Ends all records that lines may continue, because no byte has come.
+    fn end_joined(&mut self) {
         for counted in &mut self.streams {
-            if let Some(joined) = counted.joined.take_if(|joined| quiet || number - joined.last > AWAY) {
+            if let Some(joined) = counted.joined.take() {
                 let place = joined.last.checked_sub(self.delivered).and_then(|at| usize::try_from(at).ok());
                 match place.and_then(|place| self.lines.get_mut(place)) {
-                    Some(line) if quiet && joined.lines > 1 => line.bits |= CLOSED,
+                    Some(line) if joined.lines > 1 => line.bits |= CLOSED,
                     _ => counted.is_cut = true,
                 }
             }
@@ -283,7 +293,6 @@ impl Grouping {
 
     /// Finds the lines that may be delivered: no later line can be tied to them.
     fn find_ready(&mut self, max_line: usize) {
-        self.end_joined(false);
         let (mut end, reach) = (self.number(), self.reach());
         for Counted { last, open, joined, .. } in &self.streams {
             end = joined.map_or(end, |joined| end.min(joined.first));
@@ -364,7 +373,9 @@ impl Dividing for Grouping {
     }
 
     fn end_open(&mut self, why: Closing) {
-        self.end_joined(why == Closing::Quiet);
+        if why == Closing::Quiet {
+            self.end_joined();
+        }
         self.deliver_all();
     }
 

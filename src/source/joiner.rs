@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use super::dividing::{Alone, Closing, Dividing, Part};
 use super::heading::{HeaderLine, HeaderRule};
-use super::record_rules::RecordRules;
 use crate::core::lines::{without_carriage_return, without_mark};
 use crate::core::records::{CLOSED, HEADER};
 
@@ -113,13 +112,13 @@ enum Kind {
 impl Joining {
     /// Returns the state of a content that these rules divide; `None` if each line is a record. The content is read from
     /// `offset` on.
-    pub(super) fn new(rules: &RecordRules, offset: u64) -> Option<Joining> {
-        if rules.join.is_none() && rules.header.is_none() {
+    pub(super) fn new(join: Option<&JoinRule>, header: Option<&Arc<dyn HeaderRule>>, offset: u64) -> Option<Joining> {
+        if join.is_none() && header.is_none() {
             return None;
         }
         Some(Joining {
-            join: rules.join.as_ref().map(|rule| (rule.clone(), (rule.joiner)())),
-            header: rules.header.clone(),
+            join: join.map(|rule| (rule.clone(), (rule.joiner)())),
+            header: header.cloned(),
             ended: Vec::new(),
             ended_bytes: 0,
             open_lines: 0,
@@ -285,7 +284,9 @@ impl Dividing for Joining {
 
     fn take_ended(&mut self) -> Vec<Part> {
         self.ended_bytes = 0;
-        std::mem::take(&mut self.ended)
+        // The next block has about as many records.
+        let next = Vec::with_capacity(self.ended.len());
+        std::mem::replace(&mut self.ended, next)
     }
 
     fn forget_line(&mut self) {

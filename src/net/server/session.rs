@@ -7,7 +7,6 @@ use super::authenticator::Authenticator;
 use super::report::Event;
 use super::workers::Workers;
 use crate::core::error::{Error, Result};
-use crate::core::lines::without_carriage_return;
 use crate::net::keys::PublicKey;
 use crate::net::wire::{self, Answer, Ask, ErrorCode, QueueState, Reply, Request};
 use crate::observe::counters::{DROPPED_MESSAGES, REFUSED_REQUESTS, Snapshot};
@@ -316,11 +315,8 @@ impl<'a> Session<'a> {
             Reserved::Batch(lease, batch) => {
                 let taken = match request.dialogue {
                     Dialogue::Line => {
-                        // Lines that belong together, such as those of a container's record, are one frame.
-                        let line = match batch.records {
-                            1 => batch.records().next().map_or(&[][..], |line| line.bytes),
-                            _ => without_carriage_return(batch.data.strip_suffix(b"\n").unwrap_or(&batch.data)),
-                        };
+                        // Records that belong together, such as the lines of a container, are one frame.
+                        let line = batch.without_last_end();
                         self.send(&request.identity, [zmq::Message::from(line)])?
                     }
                     Dialogue::Batch => {
