@@ -53,6 +53,8 @@ fuzz_target!(|input: &[u8]| {
         name: &name,
         rules: &RecordRules::default(),
         joint: Joint::default(),
+        encoding: EncodingRule::Told,
+        is_unpacked: compression != Compression::None,
     };
     let reader = BatchReader { cutter, idle: &|| lines % 2 == 0, quiet: &|_| false, time: &|| 0 };
     let end = reader.read(&mut limited).expect("the receiver does not fail");

@@ -9,7 +9,6 @@ use super::options::LibraryOptions;
 use super::sources::SOURCES;
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
-use crate::core::lines;
 use crate::core::offered::Offered;
 use crate::dead_letter::Explanation;
 use crate::event::CaptureEncoder;
@@ -19,6 +18,7 @@ use crate::process::job_files::JobFiles;
 use crate::source::api::RunContext;
 use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
 use crate::source::{Progress, ReadOptions};
+use crate::worker::parser::text::Text;
 
 /// The output of Logstash for a line that does not match.
 const UNMATCHED: &[u8] = b"{\"tags\":[\"_grokparsefailure\"]}\n";
@@ -56,6 +56,7 @@ pub fn grok(
     let size = BatchSize { max_line: MAX_LINE, bytes: BLOCK, ..BatchSize::default() };
     let options = ReadOptions { size, ..ReadOptions::default() };
     let printer = Printer {
+        text: Text::new(false),
         matcher: pattern.matcher(),
         explainer,
         encoder,
@@ -88,6 +89,7 @@ struct PrintingReceiver<'a> {
 
 /// Matches lines and gathers their output.
 struct Printer {
+    text: Text,
     matcher: Matcher,
     /// Tells how far the pattern matches a line; `None` without `--explain`.
     explainer: Option<Explainer>,
@@ -159,8 +161,11 @@ impl BatchReceiver for PrintingReceiver<'_> {
     fn offer(&self, batch: Batch) -> Offered {
         let mut printer = self.lock();
         let now_ms = batch.context.time_ms;
+        let mut texts = std::mem::take(&mut printer.text);
+        texts.begin(&batch);
         for (index, line) in batch.records().enumerate() {
-            let text = lines::without_mark(line.bytes, batch.place(index, line.start).offset);
+            let place = batch.place(index, line.start);
+            let text = texts.of(line.bytes, place.offset, &place.context.origin);
             if let Some(reason) = printer.print(text, now_ms) {
                 self.console.error(format!("{}, line {}: {reason}", batch.context.origin.name, printer.line));
             }
@@ -169,6 +174,7 @@ impl BatchReceiver for PrintingReceiver<'_> {
                 return Offered::Stopped;
             }
         }
+        printer.text = texts;
         if printer.flush() { Offered::Taken } else { Offered::Stopped }
     }
 

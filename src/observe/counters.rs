@@ -233,6 +233,7 @@ counters! {
     UNAUTHORIZED = 20, "unauthorized", "connections", "Connections to the queue with a key that is not on the list.", shown(REJECTED);
     FAILED_HANDSHAKES = 21, "failed_handshakes", "connections", "Connections to the queue whose handshake failed: the peer speaks no ZeroMQ, has no key, or has the key of another queue.", shown(REJECTED);
     UNREPORTED = 22, "unreported", "rows", "Patterns, stages and sinks that a worker did not report to its queue, because their names were too long for one message.", shown(Shown::NotZero);
+    NULS = 34, "nul_bytes", "bytes", "NUL bytes between records, which a truncated file or a loss of power leaves. They were left out and are part of no record.", shown(Shown::NotZero);
 }
 
 /// The receipt is closed before the queue stops serving late workers.

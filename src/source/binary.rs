@@ -80,7 +80,7 @@ impl Binary {
             return of("a tar archive", "tar -xOf {} | logator run -");
         }
         if is_unpacked && Compression::of(beginning) != Compression::None {
-            return of("compressed twice", "decompress {} once, and pass the result");
+            return of("data that is compressed twice", "gzip -dc {} | logator run -");
         }
         if is_login_record(beginning) {
             return of("a record of logins (wtmp, utmp or btmp)", "last -f {} | logator run -");
@@ -199,7 +199,7 @@ mod tests {
             let told = told(bytes).unwrap_or_else(|| panic!("{bytes:x?} is text"));
             assert!(told.contains(words), "{told}");
         }
-        assert!(Binary::by_magic(b"\x1f\x8b\x08\0", true).is_some_and(|it| it.words("f").contains("compressed twice")));
+        assert!(Binary::by_magic(b"\x1f\x8b\x08\0", true).is_some_and(|it| it.words("f").contains("gzip -dc f")));
         assert!(Binary::by_magic(&login, false).is_some_and(|it| it.words("/var/log/btmp.1").contains("lastb -f")));
         assert!(Binary::by_magic(b"PK\x03\x04", false).is_some_and(|it| it.words("-").contains("unzip -p FILE")));
     }

@@ -43,10 +43,9 @@ impl EncodingRule {
             return Ok(EncodingRule::Told);
         }
         Encoding::for_label_no_replacement(text.as_bytes()).map(EncodingRule::Given).ok_or_else(|| {
-            format!(
-                "{text}: the encoding is unknown; known ones are auto, utf-8, utf-16le, utf-16be, windows-1252, iso-8859-2, \
-                 shift_jis, euc-jp, iso-2022-jp, gbk, gb18030, big5, euc-kr and koi8-r"
-            )
+            "the encoding is unknown; known ones are auto, utf-8, utf-16le, utf-16be, windows-1252, iso-8859-2, shift_jis, \
+             euc-jp, iso-2022-jp, gbk, gb18030, big5, euc-kr and koi8-r"
+                .to_owned()
         })
     }
 

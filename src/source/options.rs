@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::encodings::{self, EncodingRule};
 use super::live::Live;
 use super::origin::OriginRule;
 use super::receiver::BatchSize;
@@ -15,7 +16,8 @@ use crate::core::quantity;
 use crate::state::Memory;
 
 /// The options that every source has.
-pub const OPTIONS: [OptionSpec; 4] = [
+pub const OPTIONS: [OptionSpec; 5] = [
+    encodings::OPTION,
     OptionSpec::text("origin", "fingerprint|path|NAME", Group::Input, "Name of an input in the ids of its documents")
         .default("fingerprint")
         .more(
@@ -46,6 +48,8 @@ pub struct ReadOptions {
     pub origin: OriginRule,
     /// How the envelope of a content is found.
     pub wrapping: Wrapping,
+    /// How the encoding of a content is found.
+    pub encoding: EncodingRule,
     /// How lines become records.
     pub records: RecordRules,
     /// The lines that earlier runs settled, which are not delivered again.
@@ -71,6 +75,7 @@ impl ReadOptions {
         };
         let origin = values.text("origin").map(OriginRule::parse).unwrap_or_default();
         let wrapping = values.text("wrapping").map(Wrapping::parse).unwrap_or_default();
-        Ok(ReadOptions { size, origin, wrapping, ..ReadOptions::default() })
+        let encoding = values.parsed("encoding", EncodingRule::parse)?.unwrap_or_default();
+        Ok(ReadOptions { size, origin, wrapping, encoding, ..ReadOptions::default() })
     }
 }

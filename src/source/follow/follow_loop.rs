@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::arrivals::{Arrivals, Change};
 use super::ascending;
+use super::binary_files::BinaryFiles;
 use super::copies::{Copies, View};
 use super::file_table::{FileId, Found};
 use super::followed::Followed;
@@ -26,6 +27,7 @@ use crate::core::error::{Error, Result};
 use crate::core::numbers::grouped;
 use crate::core::stop::Stop;
 use crate::source::api::RunContext;
+use crate::source::binary::Binary;
 use crate::source::file::find_again;
 use crate::source::live::Live;
 use crate::source::options::ReadOptions;
@@ -61,6 +63,8 @@ pub(super) fn follow(followed: &Followed, context: &RunContext) -> ReadOutcome {
     let outbox = Outbox::new(receiver);
     let copies = Arc::new(Copies::new(options.memory.clone()));
     let (uncompared, compared) = (View::new(&copies, false), View::new(&copies, true));
+    let binary = BinaryFiles::new(say, &followed.names);
+    let note_binary = |path: &Path, found: Binary| binary.leave_out(path, found.words(&path.display().to_string()));
     let reading = ReadContext {
         size: &options.size,
         origin: &options.origin,
@@ -70,6 +74,8 @@ pub(super) fn follow(followed: &Followed, context: &RunContext) -> ReadOutcome {
         timeout: followed.timeout,
         rules: &options.records,
         changing: followed.changing.as_deref(),
+        encoding: options.encoding,
+        binary: &note_binary,
     };
     let errors = Mutex::new(Vec::new());
     let until = Waiting::new(receiver).until(&live.stop);
@@ -77,7 +83,7 @@ pub(super) fn follow(followed: &Followed, context: &RunContext) -> ReadOutcome {
     let most_open = descriptors();
     let for_copies = most_open.div_ceil(4);
     let copied = RunContext { options: &options_of_copies, ..*context };
-    let unpacker = Unpacker::new(copied, &until, followed.changing.as_deref(), &errors, for_copies);
+    let unpacker = Unpacker::new(copied, &until, followed.changing.as_deref(), &errors, for_copies, &binary);
     let mut follow_loop = FollowLoop {
         followed,
         live,
@@ -115,7 +121,10 @@ pub(super) fn follow(followed: &Followed, context: &RunContext) -> ReadOutcome {
     let mut errors = errors.into_inner().unwrap_or_else(PoisonError::into_inner);
     errors.extend(ended.err());
     errors.extend(lost.sentence().map(Error::input));
-    ReadOutcome { errors, unread: losses::with_left(unread, outbox.into_not_taken()), ..ReadOutcome::default() }
+    let (left_out, refused) = binary.into_parts();
+    errors.extend(refused);
+    let unread = losses::with_left(unread, outbox.into_not_taken());
+    ReadOutcome { errors, unread, left_out, ..ReadOutcome::default() }
 }
 
 struct FollowLoop<'a> {
@@ -306,7 +315,7 @@ impl<'a> FollowLoop<'a> {
     fn scan(&mut self) {
         let began = self.started.elapsed();
         self.take_names();
-        let files = find_again(&self.names);
+        let files = find_again(&self.names, &self.followed.exclude);
         let warnings = files.errors.iter().map(Error::to_string).chain(files.warnings);
         warnings.for_each(|sentence| self.warn_once(sentence));
         if self.next_scan.is_zero() && self.follower.files().is_unopened() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::changing::Changing;
 use crate::process::job_files::JobFiles;
+use crate::source::file::Exclude;
 
 /// The files that are followed.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) struct Followed {
     pub(super) to_the_end: bool,
     /// The job's own files. They may be in the same directories, but they are not logs.
     pub(super) own: Arc<JobFiles>,
+    /// The files that the user excludes.
+    pub(super) exclude: Exclude,
     /// Whether to check the files once a second instead of using inotify.
     pub(super) poll: bool,
     /// How long to wait for the end of the last line before it is delivered without its line end.

@@ -9,6 +9,7 @@
 
 mod arrivals;
 mod ascending;
+mod binary_files;
 pub mod changing;
 pub mod copies;
 mod cut_line;

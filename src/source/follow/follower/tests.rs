@@ -180,6 +180,8 @@ impl Fixed {
             timeout: *timeout,
             rules,
             changing: *changing,
+            encoding: EncodingRule::Told,
+            binary: &|_, _| (),
         };
         Follower::new(context, &views.0, &views.1, self.most_open)
     }
