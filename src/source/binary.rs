@@ -1,7 +1,6 @@
 //! Recognises contents that hold no lines of text, by their first bytes, and names the program that reads them.
 
 use super::decompress::Compression;
-use crate::core::numbers::grouped;
 
 /// The number of first bytes that are examined.
 pub const EXAMINED: usize = 8192;
@@ -62,6 +61,9 @@ const PACKETS: &str = "a capture of network packets";
 const TCPDUMP: &str = "tcpdump -nr {} | logator run -";
 const UTF_32: &str = "text in UTF-32";
 
+/// The bytes of a record of `lastlog` on Linux: a time, a line and a host.
+const LAST_LOGIN: usize = 292;
+
 /// The bytes of a record of `wtmp`, `utmp` and `btmp` on Linux.
 const LOGIN: usize = 384;
 
@@ -88,12 +90,21 @@ impl Binary {
         MAGICS.iter().find(|(magic, ..)| beginning.starts_with(magic)).and_then(|(_, what, help)| of(what, help))
     }
 
+    /// Recognises a content that begins with NULs: `beginning` are the bytes after them, at this `offset` of the content.
+    pub fn after_nuls(beginning: &[u8], offset: u64) -> Option<Binary> {
+        let is_last_login = offset.is_multiple_of(LAST_LOGIN as u64)
+            && beginning.get(..LAST_LOGIN).is_some_and(|record| {
+                record[4] != 0 && is_padded(&record[4..36]) && is_padded(&record[36..]) && record[..4] != [b' '; 4]
+            });
+        is_last_login.then_some(Binary { what: "a record of last logins (lastlog)", help: "lastlog" })
+    }
+
     /// Recognises a content that is no text by its bytes. `beginning` are its first bytes, at most [`EXAMINED`].
     ///
-    /// It holds a NUL inside of a line, and at least a tenth of its bytes are control characters that text does not have; or at
-    /// least a fiftieth, if it is not UTF-8. A run of NULs counts as one.
+    /// It holds a NUL inside of a line and another control character that text does not have, and at least a tenth of its bytes
+    /// are such characters; or at least a fiftieth, if it is not UTF-8. A run of NULs counts as one.
     pub fn by_bytes(beginning: &[u8]) -> Option<Binary> {
-        let (mut has_nul, mut controls, mut bytes, mut at) = (false, 0, 0, 0);
+        let (mut nuls, mut controls, mut bytes, mut at) = (0, 0, 0, 0);
         while at < beginning.len() {
             let byte = beginning[at];
             if byte == 0 {
@@ -101,8 +112,7 @@ impl Binary {
                 let is_between = run >= GAP || at == 0 || beginning[at - 1] == b'\n';
                 at += run;
                 if !is_between {
-                    has_nul = true;
-                    controls += 1;
+                    nuls += 1;
                     bytes += 1;
                 }
                 continue;
@@ -114,7 +124,7 @@ impl Binary {
         // A character at the end may be cut.
         let is_utf8 = std::str::from_utf8(beginning).map_or_else(|error| error.error_len().is_none(), |_| true);
         let share = if is_utf8 { 10 } else { 50 };
-        (has_nul && controls * share >= bytes).then_some(Binary { what: "no text", help: "" })
+        (nuls > 0 && controls > 0 && (nuls + controls) * share >= bytes).then_some(Binary { what: "no text", help: "" })
     }
 
     /// Returns the sentence part that says what the content called `name` is, and what helps.
@@ -123,7 +133,6 @@ impl Binary {
         let base = name.rsplit('/').next().unwrap_or(name);
         let help = match help {
             help if base.starts_with("btmp") && help.starts_with("last ") => help.replacen("last", "lastb", 1),
-            "" if base.starts_with("lastlog") => "lastlog".to_owned(),
             "" if base.starts_with("pacct") => "lastcomm -f {}".to_owned(),
             help => help.to_owned(),
         };
@@ -139,21 +148,17 @@ impl Binary {
 /// with NULs, and twenty unused bytes.
 fn is_login_record(beginning: &[u8]) -> bool {
     let Some(record) = beginning.get(..LOGIN) else { return false };
-    let is_padded = |from: usize, to: usize| {
-        let field = &record[from..to];
-        let length = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
-        field[..length].iter().all(u8::is_ascii_graphic) && field[length..].iter().all(|byte| *byte == 0)
-    };
     matches!(record[..4], [1..=9, 0, 0, 0])
-        && is_padded(8, 40)
-        && is_padded(44, 76)
+        && is_padded(&record[8..40])
+        && is_padded(&record[44..76])
         && record[364..].iter().all(|byte| *byte == 0)
         && record[340..344] != [0; 4]
 }
 
-/// Returns the sentence part that counts NULs.
-pub fn nuls(bytes: u64) -> String {
-    format!("{} NUL bytes between records were left out", grouped(bytes))
+/// Whether a field holds a name that is padded with NULs.
+fn is_padded(field: &[u8]) -> bool {
+    let length = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
+    field[..length].iter().all(u8::is_ascii_graphic) && field[length..].iter().all(|byte| *byte == 0)
 }
 
 #[cfg(test)]
@@ -201,6 +206,9 @@ mod tests {
         }
         assert!(Binary::by_magic(b"\x1f\x8b\x08\0", true).is_some_and(|it| it.words("f").contains("gzip -dc f")));
         assert!(Binary::by_magic(&login, false).is_some_and(|it| it.words("/var/log/btmp.1").contains("lastb -f")));
+        let mut last = vec![0; LAST_LOGIN];
+        last[..9].copy_from_slice(b"\x10\x20\x30\x65pts/0");
+        assert!(Binary::after_nuls(&last, 292_000).is_some() && Binary::after_nuls(&last, 5).is_none());
         assert!(Binary::by_magic(b"PK\x03\x04", false).is_some_and(|it| it.words("-").contains("unzip -p FILE")));
     }
 
@@ -212,6 +220,8 @@ mod tests {
             b"plain\n",
             b"key\0value and more of the line\nnext line\n",
             b"\0\0\0\0after a truncation\n",
+            b"a\0b\n",
+            b"\0\0\0\0",
             b"line\n\0\0\0\0line after a crash\n",
             &gap,
             b"caf\xe9 in windows-1252\n",

@@ -15,6 +15,7 @@ mod delivery;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::binary::GAP;
 use super::block_pool::BlockPool;
 use self::beginning::Text;
 use super::dividing::Dividing;
@@ -302,8 +303,8 @@ impl Content {
             return Ok(false);
         }
         if self.long.is_some() && !self.pass_long_line(cutter)? {
-            let half = self.block[..std::mem::take(&mut self.filled)].to_vec();
-            self.long.iter_mut().for_each(|long| long.add(&half));
+            let rest = self.block[..std::mem::take(&mut self.filled)].to_vec();
+            self.long.iter_mut().for_each(|long| long.add(&rest));
             self.set_aside(cutter, false, partial)?;
             return Ok(true);
         }
@@ -394,8 +395,8 @@ impl Content {
 
 impl Cutter<'_> {
     /// The maximum number of bytes that a block holds while no newline is found: the longest line with its line end, which has
-    /// up to four bytes, but at least the bytes of a fingerprint and the usual size of a block.
+    /// up to four bytes, and NULs whose run may go on; but at least the bytes of a fingerprint and the usual size of a block.
     fn longest_block(&self) -> usize {
-        (self.size.max_line + 4).max(FINGERPRINT_BYTES).max(self.size.bytes)
+        (self.size.max_line + 4 + GAP).max(FINGERPRINT_BYTES).max(self.size.bytes)
     }
 }

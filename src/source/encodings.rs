@@ -71,17 +71,16 @@ pub enum Told {
     Binary(Binary),
 }
 
-/// Tells a content by its first bytes. They have no pair of NULs at their beginning. `is_start` says that they are the very
-/// first ones, and `is_end` that no more bytes follow. `is_unpacked` says that the content was decompressed.
+/// Tells a content by its first bytes. `offset` is that of the first one that is no NUL. `is_end` that no more bytes follow. `is_unpacked` says that the content was decompressed.
 ///
 /// The first line decides about the encoding, or its first [`FINGERPRINT_BYTES`].
-pub fn tell(rule: EncodingRule, beginning: &[u8], is_start: bool, is_end: bool, is_unpacked: bool) -> Told {
-    let mark = if is_start { marked(beginning, is_end) } else { Mark::None };
+pub fn tell(rule: EncodingRule, beginning: &[u8], offset: u64, is_end: bool, is_unpacked: bool) -> Told {
+    let mark = if offset == 0 { marked(beginning, is_end) } else { Mark::None };
     if mark == Mark::NotYet {
         return Told::NotYet;
     }
     let Some(first) = first_line(beginning, is_end) else { return Told::NotYet };
-    if let Some(binary) = Binary::by_magic(beginning, is_unpacked) {
+    if let Some(binary) = Binary::by_magic(beginning, is_unpacked).or_else(|| Binary::after_nuls(beginning, offset)) {
         return Told::Binary(binary);
     }
     match (mark, rule) {
@@ -172,9 +171,9 @@ mod tests {
     /// Tells a content that comes byte by byte, until it is told.
     fn byte_by_byte(rule: EncodingRule, content: &[u8]) -> Told {
         (1..=content.len())
-            .map(|length| tell(rule, &content[..length], true, false, false))
+            .map(|length| tell(rule, &content[..length], 0, false, false))
             .find(|told| *told != Told::NotYet)
-            .unwrap_or_else(|| tell(rule, content, true, true, false))
+            .unwrap_or_else(|| tell(rule, content, 0, true, false))
     }
 
     #[test]
@@ -201,7 +200,7 @@ mod tests {
             (b"\0text after one NUL\n".to_vec(), None),
             (b"\xff".to_vec(), None),
         ] {
-            assert_eq!(tell(EncodingRule::Told, &content, true, true, false), Told::Text(name), "{content:x?}");
+            assert_eq!(tell(EncodingRule::Told, &content, 0, true, false), Told::Text(name), "{content:x?}");
             assert_eq!(byte_by_byte(EncodingRule::Told, &content), Told::Text(name), "{content:x?}");
         }
     }
@@ -229,14 +228,14 @@ mod tests {
     #[test]
     fn a_first_line_in_plain_text_is_not_held_back() {
         for line in ["a\n", "ab\n", "\n", "\r\n", "text\r\n"] {
-            assert_eq!(tell(EncodingRule::Told, line.as_bytes(), true, false, false), Told::Text(None), "{line:?}");
+            assert_eq!(tell(EncodingRule::Told, line.as_bytes(), 0, false, false), Told::Text(None), "{line:?}");
         }
     }
 
     #[test]
     fn magic_bytes_come_before_the_encoding() {
-        assert!(matches!(tell(EncodingRule::Told, b"SQLite format 3\0\x10\0\n", true, true, false), Told::Binary(_)));
+        assert!(matches!(tell(EncodingRule::Told, b"SQLite format 3\0\x10\0\n", 0, true, false), Told::Binary(_)));
         let latin = EncodingRule::parse("latin1").unwrap();
-        assert!(matches!(tell(latin, b"PK\x03\x04\n", true, true, false), Told::Binary(_)));
+        assert!(matches!(tell(latin, b"PK\x03\x04\n", 0, true, false), Told::Binary(_)));
     }
 }

@@ -103,6 +103,8 @@ impl BatchReader<'_> {
 }
 
 #[cfg(test)]
+mod encoded_tests;
+#[cfg(test)]
 mod joined_tests;
 #[cfg(test)]
 mod tests;

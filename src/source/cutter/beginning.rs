@@ -11,6 +11,9 @@ use crate::source::binary::{Binary, GAP};
 use crate::source::encodings::{Told, tell};
 use crate::source::utf16::Utf16Lines;
 
+/// The byte order mark of UTF-32 with the high byte first.
+const UTF_32BE: &[u8] = b"\0\0\xfe\xff";
+
 /// What the first bytes of a content have told.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Text {
@@ -74,10 +77,16 @@ impl Content {
         }
         let nuls = zeros(&self.block[..self.filled]) / 2 * 2;
         if nuls > 0 {
-            self.skip_nuls(cutter, nuls);
+            // The mark of UTF-32 begins with NULs too.
+            if self.offset == 0 && self.filled < 4 && !is_end {
+                return Ok(true);
+            }
+            if self.offset > 0 || !self.block.starts_with(UTF_32BE) {
+                self.skip_nuls(cutter, nuls);
+            }
         }
-        let (beginning, is_start) = (&self.block[..self.filled], self.offset == 0);
-        match tell(cutter.encoding, beginning, is_start, is_end, cutter.is_unpacked) {
+        let beginning = &self.block[..self.filled];
+        match tell(cutter.encoding, beginning, self.offset, is_end, cutter.is_unpacked) {
             Told::NotYet => return Ok(true),
             Told::Text(encoding) => {
                 let line_end = LineEnd::of(encoding);

@@ -159,25 +159,30 @@ impl Content {
     /// kept.
     pub(super) fn begin_long_line(&mut self, cutter: &Cutter) {
         let block = std::mem::take(&mut self.block);
-        // Of a unit of UTF-16, both bytes are passed together.
-        let width = self.line_end().width();
-        let (held, half) = block[..self.filled].split_at(self.filled / width * width);
+        let (held, rest) = block[..self.filled].split_at(self.passable());
         self.searched = 0;
         self.dividing.iter_mut().for_each(|dividing| dividing.forget_line());
         let context = self.context(cutter, held);
         self.long = Some(Overlong::new(context, held, cutter.size.max_line));
-        (self.block, self.filled) = (half.to_vec(), half.len());
+        (self.block, self.filled) = (rest.to_vec(), rest.len());
+    }
+
+    /// The number of bytes of the block that can be passed to a long line: without a run of NULs that may go on, and without half
+    /// a unit of UTF-16.
+    fn passable(&self) -> usize {
+        let width = self.line_end().width();
+        self.filled.saturating_sub(self.open_nuls) / width * width
     }
 
     /// Adds the new bytes to the long line. Returns `true` if the line has ended and was set aside. The block then
     /// holds the bytes that follow the line.
     pub(super) fn pass_long_line(&mut self, cutter: &Cutter) -> Result<bool> {
+        let passable = self.passable();
         let Some(long) = &mut self.long else { return Ok(true) };
         let line_end = long.line_end();
         let filled = &self.block[..self.filled];
-        let whole = self.filled / line_end.width() * line_end.width();
         let newline = line_end.find(filled);
-        let end = newline.unwrap_or(whole);
+        let end = newline.unwrap_or(passable);
         long.add(&self.block[..end]);
         self.block.copy_within(end..self.filled, 0);
         self.filled -= end;

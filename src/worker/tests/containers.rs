@@ -16,6 +16,7 @@ use crate::grok::Library;
 use crate::sink::Encoding;
 use crate::source::BlockPool;
 use crate::source::cutter::Cutter;
+use crate::source::encodings::EncodingRule;
 use crate::source::joint::Joint;
 use crate::source::outlet::Outlet;
 use crate::source::reader::{BatchReader, End};

@@ -22,6 +22,7 @@ use crate::core::error::Result;
 use crate::core::{lines, records};
 use crate::source::block_pool::BlockPool;
 use crate::source::follow::changing::Changing;
+use crate::source::encodings::KNOWN_UTF_8;
 use crate::source::follow::copies::{Copies, View};
 use crate::source::follow::file_table::{FileId, Found};
 use crate::source::follow::tail::ReadContext;
@@ -180,7 +181,7 @@ impl Fixed {
             timeout: *timeout,
             rules,
             changing: *changing,
-            encoding: EncodingRule::Told,
+            encoding: KNOWN_UTF_8,
             binary: &|_, _| (),
         };
         Follower::new(context, &views.0, &views.1, self.most_open)
