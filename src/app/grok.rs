@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::account::say_errors;
-use super::messages::say_what_is_left_out;
+use super::messages::{say_on, say_what_is_left_out};
 use super::options::LibraryOptions;
 use super::sources::SOURCES;
 use crate::core::batch::Batch;
@@ -18,7 +18,7 @@ use crate::process::job_files::JobFiles;
 use crate::source::api::RunContext;
 use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
 use crate::source::{Progress, ReadOptions};
-use crate::worker::parser::text::Text;
+use crate::worker::parser::text::Texts;
 
 /// The output of Logstash for a line that does not match.
 const UNMATCHED: &[u8] = b"{\"tags\":[\"_grokparsefailure\"]}\n";
@@ -54,9 +54,9 @@ pub fn grok(
     say_what_is_left_out(&found, console);
     let (sources, mut errors) = found.into_parts();
     let size = BatchSize { max_line: MAX_LINE, bytes: BLOCK, ..BatchSize::default() };
-    let options = ReadOptions { size, ..ReadOptions::default() };
+    let options = ReadOptions { size, say: say_on(console), ..ReadOptions::default() };
     let printer = Printer {
-        text: Text::new(false),
+        text: Texts::new(false),
         matcher: pattern.matcher(),
         explainer,
         encoder,
@@ -89,7 +89,7 @@ struct PrintingReceiver<'a> {
 
 /// Matches lines and gathers their output.
 struct Printer {
-    text: Text,
+    text: Texts,
     matcher: Matcher,
     /// Tells how far the pattern matches a line; `None` without `--explain`.
     explainer: Option<Explainer>,

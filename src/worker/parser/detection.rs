@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::text::{Messages, Text};
+use super::text::{Messages, Texts};
 use crate::core::batch::{Batch, Origin};
 use crate::envelope::Opener;
 use crate::grok::{Format, Library};
@@ -37,7 +37,7 @@ impl Detection {
         }
         // The lines of a container are examined without their envelope.
         let mut opener = Opener::new(library.is_ecs()).ok().filter(|_| origin.envelope.is_container());
-        let (mut text, mut messages) = (Text::new(keeps_ansi), Messages::new(keeps_ansi));
+        let (mut text, mut messages) = (Texts::new(keeps_ansi), Messages::new(keeps_ansi));
         let lines = batch.records().enumerate();
         let own = lines.filter_map(|(index, line)| {
             let place = batch.place(index, line.start);

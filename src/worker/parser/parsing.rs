@@ -6,7 +6,7 @@ use super::chain::Chain;
 use super::formats::{Formats, Unmatched};
 use super::parsed::{Fate, LetterDraft, Parsed};
 use super::rule::Rule;
-use super::text::{Messages, Text};
+use super::text::{Messages, Texts};
 use crate::core::batch::{Batch, Place};
 use crate::core::context::{Context, Origin};
 use crate::core::envelope::Envelope;
@@ -59,7 +59,7 @@ pub struct Parser {
     changes: Changes,
     /// Created at its first use.
     opener: Option<Opener>,
-    text: Text,
+    text: Texts,
     messages: Messages,
     /// The origin for which `rules` were detected.
     detected_for: Option<(u64, Envelope)>,
@@ -92,7 +92,7 @@ impl Formats {
             stages: Chain::new(&self.stages)?,
             changes: Changes::default(),
             opener: None,
-            text: Text::new(self.keeps_ansi),
+            text: Texts::new(self.keeps_ansi),
             messages: Messages::new(self.keeps_ansi),
             detected_for: None,
             ordinals: Ordinals::default(),

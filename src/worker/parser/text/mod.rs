@@ -1,4 +1,4 @@
-//! From the bytes of a record to its text: [`Text`] decodes the encoding of the content, and leaves out the byte order mark and
+//! From the bytes of a record to its text: [`Texts`] decodes the encoding of the content, and leaves out the byte order mark and
 //! the sequences that control a terminal. Ids and dead letters are made from the bytes, so nothing here changes them.
 
 mod ansi;
@@ -15,7 +15,7 @@ use crate::core::lines::without_mark;
 
 /// Makes the texts of records. Each thread has its own; its memory is used again for the next record.
 #[derive(Debug, Default)]
-pub struct Text {
+pub struct Texts {
     keeps_ansi: bool,
     /// Whether the batch holds the character ESC, in the bytes that it has.
     has_escapes: bool,
@@ -25,10 +25,10 @@ pub struct Text {
     plain: Vec<u8>,
 }
 
-impl Text {
+impl Texts {
     /// Creates the buffers. With `keeps_ansi`, sequences that control a terminal stay.
-    pub fn new(keeps_ansi: bool) -> Text {
-        Text { keeps_ansi, has_escapes: true, ..Text::default() }
+    pub fn new(keeps_ansi: bool) -> Texts {
+        Texts { keeps_ansi, has_escapes: true, ..Texts::default() }
     }
 
     /// Begins a batch. One look at all its bytes replaces a look at each record.
@@ -46,7 +46,7 @@ impl Text {
         }
     }
 
-    /// Returns the text of `record` as [`of`](Text::of) does, but with the sequences that control a terminal: an id is made from
+    /// Returns the text of `record` as [`of`](Texts::of) does, but with the sequences that control a terminal: an id is made from
     /// a part of it.
     #[inline]
     pub fn with_ansi<'a>(&'a mut self, record: &'a [u8], offset: u64, origin: &Origin) -> &'a [u8] {
@@ -58,7 +58,7 @@ impl Text {
 
     #[cold]
     fn convert<'a>(&'a mut self, record: &'a [u8], offset: u64, encoding: Option<&str>, strips: bool) -> &'a [u8] {
-        let Text { keeps_ansi, known, decoded, plain, .. } = self;
+        let Texts { keeps_ansi, known, decoded, plain, .. } = self;
         let record = match encoding.and_then(|name| lookup(known, name)) {
             None => record,
             Some(encoding) => {
@@ -131,7 +131,7 @@ mod tests {
     }
 
     fn text(encoding: Option<&str>, record: &[u8], offset: u64, keeps_ansi: bool) -> String {
-        let mut text = Text::new(keeps_ansi);
+        let mut text = Texts::new(keeps_ansi);
         let batch = Batch::new(Arc::new(origin(encoding)), offset, 1, record.to_vec().into());
         text.begin(&batch);
         String::from_utf8_lossy(text.of(record, offset, &batch.context.origin)).into_owned()
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_plain_record_is_not_copied() {
         let record = b"\xef\xbb\xbfplain".to_vec();
-        let mut text = Text::new(false);
+        let mut text = Texts::new(false);
         let of = text.of(&record, 0, &origin(None));
         assert_eq!(of.as_ptr(), record[3..].as_ptr());
         assert!(matches!(in_utf8(&record, 0, &origin(None)), Cow::Borrowed(_)));
