@@ -111,6 +111,24 @@ impl LineEnd {
         let line = if strip(line, self.newline()) { &line[..line.len() - self.width()] } else { line };
         if strip(line, self.carriage_return()) { &line[..line.len() - self.width()] } else { line }
     }
+
+    /// Writes the first characters of `line` in ASCII to `out`, as many as there is room for, and returns them. A byte `0xff`
+    /// stands for any other character of UTF-16. A byte order mark is left out. Rules that look at the beginning of a line need no
+    /// more of it.
+    pub fn beginning<'a>(self, line: &[u8], out: &'a mut [u8]) -> &'a [u8] {
+        let (units, _) = line.as_chunks::<2>();
+        let units = units.iter().map(|unit| match self {
+            LineEnd::Utf16Be => u16::from_be_bytes(*unit),
+            LineEnd::Byte | LineEnd::Utf16Le => u16::from_le_bytes(*unit),
+        });
+        let mark = usize::from(units.clone().next() == Some(0xfeff));
+        let mut length = 0;
+        for (unit, byte) in units.skip(mark).zip(out.iter_mut()) {
+            *byte = u8::try_from(unit).ok().filter(u8::is_ascii).unwrap_or(0xff);
+            length += 1;
+        }
+        &out[..length]
+    }
 }
 
 #[cfg(test)]
@@ -151,6 +169,16 @@ mod tests {
                 }).collect();
                 assert_eq!(found, expected, "{text:?} {end:?}");
             }
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_line_in_utf_16_is_shown_in_ascii() {
+        for end in [LineEnd::Utf16Le, LineEnd::Utf16Be] {
+            let shown = |text: &str| end.beginning(&encoded(text, end), &mut [0; 8]).to_vec();
+            assert_eq!(shown("\u{feff}2024-01-02T"), b"2024-01-");
+            assert_eq!(shown("é\u{a0a}x"), b"\xff\xffx");
+            assert_eq!(shown(""), b"");
         }
     }
 

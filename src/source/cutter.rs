@@ -17,9 +17,8 @@ use std::time::Duration;
 
 use super::binary::GAP;
 use super::block_pool::BlockPool;
-use self::beginning::Text;
 use super::dividing::Dividing;
-use super::encodings::EncodingRule;
+use super::encodings::{EncodingRule, Text};
 use super::grouping::Grouping;
 use super::heading::Heading;
 use super::joiner::{Joining, RecordEnd};

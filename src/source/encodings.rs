@@ -7,6 +7,7 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
 use super::binary::{Binary, EXAMINED};
 use super::origin::FINGERPRINT_BYTES;
+use crate::core::line_end::LineEnd;
 use crate::core::option_spec::{Group, OptionSpec};
 
 /// The option of all sources.
@@ -69,6 +70,22 @@ pub enum Told {
     Text(Option<&'static str>),
     /// The content holds no lines of text.
     Binary(Binary),
+}
+
+/// What the first bytes of a content have told.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Text {
+    /// The name of the encoding; `None` for UTF-8.
+    pub(super) encoding: Option<&'static str>,
+    /// How its lines end.
+    pub(super) line_end: LineEnd,
+    /// Set if the content holds no lines of text. Its bytes are dropped.
+    pub(super) binary: Option<Binary>,
+}
+
+impl Text {
+    /// A content in UTF-8.
+    pub(super) const UTF_8: Text = Text { encoding: None, line_end: LineEnd::Byte, binary: None };
 }
 
 /// Tells a content by its first bytes. `offset` is that of the first one that is no NUL. `is_end` that no more bytes follow. `is_unpacked` says that the content was decompressed.

@@ -8,27 +8,11 @@ use super::{Content, Cutter};
 use crate::core::error::Result;
 use crate::core::line_end::LineEnd;
 use crate::source::binary::{Binary, GAP};
-use crate::source::encodings::{Told, tell};
+use crate::source::encodings::{Text, Told, tell};
 use crate::source::utf16::Utf16Lines;
 
 /// The byte order mark of UTF-32 with the high byte first.
 const UTF_32BE: &[u8] = b"\0\0\xfe\xff";
-
-/// What the first bytes of a content have told.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Text {
-    /// The name of the encoding; `None` for UTF-8.
-    pub(super) encoding: Option<&'static str>,
-    /// How its lines end.
-    pub(super) line_end: LineEnd,
-    /// Set if the content holds no lines of text. Its bytes are dropped.
-    pub(super) binary: Option<Binary>,
-}
-
-impl Text {
-    /// A content in UTF-8.
-    pub(super) const UTF_8: Text = Text { encoding: None, line_end: LineEnd::Byte, binary: None };
-}
 
 impl Content {
     /// What the content is, if it holds no lines of text.

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::core::error::Error;
 use crate::observe::receipt::LeftOutFile;
-use crate::source::outcome::refusal;
+use crate::source::outcome::{ReadOutcome, refusal};
 use crate::source::say::Say;
 
 /// Tells the user about each binary file at once, because the job may run for a long time.
@@ -37,8 +37,11 @@ impl<'a> BinaryFiles<'a> {
         found.0.push(left_out);
     }
 
-    /// Returns the files that were left out, and the errors.
-    pub(super) fn into_parts(self) -> (Vec<LeftOutFile>, Vec<Error>) {
-        self.found.into_inner().unwrap_or_else(PoisonError::into_inner)
+    /// Adds the files that were left out, and the errors.
+    pub(super) fn into_outcome(self, outcome: ReadOutcome) -> ReadOutcome {
+        let (left_out, refused) = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut outcome = ReadOutcome { left_out, ..outcome };
+        outcome.errors.extend(refused);
+        outcome
     }
 }

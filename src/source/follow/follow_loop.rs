@@ -20,7 +20,6 @@ use super::follower::Follower;
 use super::losses::{self, Lost};
 use super::open_limit::descriptors;
 use super::outbox::Outbox;
-use super::tail::ReadContext;
 use super::unpack::Unpacker;
 use super::watch::{Event, Watcher};
 use crate::core::error::{Error, Result};
@@ -55,7 +54,7 @@ const SCAN_SHARE: u32 = 200;
 
 /// Follows files until a stop is requested, or until the receiver wants no more.
 pub(super) fn follow(followed: &Followed, context: &RunContext) -> ReadOutcome {
-    let &RunContext { options, pool, receiver, progress } = context;
+    let &RunContext { options, receiver, progress, .. } = context;
     let Some(live) = &options.live else {
         return Error::internal("following files needs a way to stop").into();
     };
@@ -64,19 +63,8 @@ pub(super) fn follow(followed: &Followed, context: &RunContext) -> ReadOutcome {
     let copies = Arc::new(Copies::new(options.memory.clone()));
     let (uncompared, compared) = (View::new(&copies, false), View::new(&copies, true));
     let binary = BinaryFiles::new(say, &followed.names);
-    let note_binary = |path: &Path, found: Binary| binary.leave_out(path, found.words(&path.display().to_string()));
-    let reading = ReadContext {
-        size: &options.size,
-        origin: &options.origin,
-        wrapping: options.wrapping,
-        pool,
-        receiver: &outbox,
-        timeout: followed.timeout,
-        rules: &options.records,
-        changing: followed.changing.as_deref(),
-        encoding: options.encoding,
-        binary: &note_binary,
-    };
+    let note_binary = |path: &Path, what: Binary| binary.leave_out(path, what.words(&path.display().to_string()));
+    let reading = followed.read_context(context, &outbox, &note_binary);
     let errors = Mutex::new(Vec::new());
     let until = Waiting::new(receiver).until(&live.stop);
     let options_of_copies = ReadOptions { memory: Some(Arc::new(compared.clone())), ..options.clone() };
@@ -121,10 +109,8 @@ pub(super) fn follow(followed: &Followed, context: &RunContext) -> ReadOutcome {
     let mut errors = errors.into_inner().unwrap_or_else(PoisonError::into_inner);
     errors.extend(ended.err());
     errors.extend(lost.sentence().map(Error::input));
-    let (left_out, refused) = binary.into_parts();
-    errors.extend(refused);
     let unread = losses::with_left(unread, outbox.into_not_taken());
-    ReadOutcome { errors, unread, left_out, ..ReadOutcome::default() }
+    binary.into_outcome(ReadOutcome { errors, unread, ..ReadOutcome::default() })
 }
 
 struct FollowLoop<'a> {

@@ -1,12 +1,17 @@
 //! The files that are followed, as the user names them.
 
+use std::path::Path;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::changing::Changing;
+use super::tail::ReadContext;
 use crate::process::job_files::JobFiles;
+use crate::source::api::RunContext;
+use crate::source::binary::Binary;
 use crate::source::file::Exclude;
+use crate::source::outlet::Outlet;
 
 /// The files that are followed.
 #[derive(Debug)]
@@ -30,6 +35,28 @@ pub(super) struct Followed {
 }
 
 impl Followed {
+    /// What all files are read with. `outlet` takes the batches, and `binary` the files that are binary.
+    pub(super) fn read_context<'a>(
+        &'a self,
+        context: &RunContext<'a>,
+        outlet: &'a dyn Outlet,
+        binary: &'a dyn Fn(&Path, Binary),
+    ) -> ReadContext<'a> {
+        let &RunContext { options, pool, .. } = context;
+        ReadContext {
+            size: &options.size,
+            origin: &options.origin,
+            wrapping: options.wrapping,
+            pool,
+            receiver: outlet,
+            timeout: self.timeout,
+            rules: &options.records,
+            changing: self.changing.as_deref(),
+            encoding: options.encoding,
+            binary,
+        }
+    }
+
     /// Records that the files are watched.
     pub(super) fn set_ready(&self) {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();

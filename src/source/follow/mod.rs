@@ -20,6 +20,7 @@ pub mod follower;
 pub mod logs;
 mod losses;
 mod naming;
+mod open_file;
 mod open_limit;
 mod outbox;
 mod source;
