@@ -148,7 +148,8 @@ mod tests {
     #[test]
     fn lines_end_at_newlines_and_not_inside_of_characters() {
         // U+0A0A, U+0A00 and U+000A, U+010A and U+0A01 hold the byte of a newline at either place.
-        for text in ["", "\n", "a\nb\n", "\u{a0a}\n\u{a00}x\u{10a}\r\n\u{a01}", "\u{d0a}\r\n\n\u{a0d}", "\r", "a\r\r\n"] {
+        for text in ["", "\n", "a\nb\n", "\u{a0a}\n\u{a00}x\u{10a}\r\n\u{a01}", "\u{d0a}\r\n\n\u{a0d}", "\r", "a\r\r\n"]
+        {
             for end in ALL {
                 let bytes = encoded(text, end);
                 let mut lines = Vec::new();
@@ -162,11 +163,19 @@ mod tests {
                 if !rest.is_empty() {
                     lines.push(end.without(rest).to_vec());
                 }
-                let expected: Vec<Vec<u8>> = text.lines().map(|line| encoded(line.strip_suffix('\r').unwrap_or(line), end)).collect();
-                let found: Vec<Vec<u8>> = lines.iter().map(|line| {
-                    let cr = end.carriage_return();
-                    if line.ends_with(cr) && text.ends_with("\r\r\n") { line[..line.len() - cr.len()].to_vec() } else { line.clone() }
-                }).collect();
+                let expected: Vec<Vec<u8>> =
+                    text.lines().map(|line| encoded(line.strip_suffix('\r').unwrap_or(line), end)).collect();
+                let found: Vec<Vec<u8>> = lines
+                    .iter()
+                    .map(|line| {
+                        let cr = end.carriage_return();
+                        if line.ends_with(cr) && text.ends_with("\r\r\n") {
+                            line[..line.len() - cr.len()].to_vec()
+                        } else {
+                            line.clone()
+                        }
+                    })
+                    .collect();
                 assert_eq!(found, expected, "{text:?} {end:?}");
             }
         }

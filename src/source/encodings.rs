@@ -11,15 +11,19 @@ use crate::core::line_end::LineEnd;
 use crate::core::option_spec::{Group, OptionSpec};
 
 /// The option of all sources.
-pub const OPTION: OptionSpec =
-    OptionSpec::text("encoding", "LABEL", Group::Input, "Encoding of the inputs, such as windows-1252 or utf-16le")
-        .default("auto")
-        .check(|text| EncodingRule::parse(text).map(drop))
-        .more(
-            "auto is UTF-8, or UTF-16 if a byte order mark or the zero bytes of the first line tell it. LABEL is a label of \
+pub const OPTION: OptionSpec = OptionSpec::text(
+    "encoding",
+    "LABEL",
+    Group::Input,
+    "Encoding of the inputs, such as windows-1252 or utf-16le",
+)
+.default("auto")
+.check(|text| EncodingRule::parse(text).map(drop))
+.more(
+    "auto is UTF-8, or UTF-16 if a byte order mark or the zero bytes of the first line tell it. LABEL is a label of \
              the Encoding Standard of WHATWG. A byte order mark counts more than the label.",
-        )
-        .rare();
+)
+.rare();
 
 /// How the encoding of a content is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -127,8 +131,7 @@ enum Mark {
 }
 
 fn marked(beginning: &[u8], is_end: bool) -> Mark {
-    const MARKS: [(&[u8], &Encoding); 3] =
-        [(b"\xef\xbb\xbf", UTF_8), (b"\xff\xfe", UTF_16LE), (b"\xfe\xff", UTF_16BE)];
+    const MARKS: [(&[u8], &Encoding); 3] = [(b"\xef\xbb\xbf", UTF_8), (b"\xff\xfe", UTF_16LE), (b"\xfe\xff", UTF_16BE)];
     for (mark, encoding) in MARKS {
         if beginning.starts_with(mark) {
             return Mark::Of(encoding);

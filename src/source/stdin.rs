@@ -85,8 +85,16 @@ fn read_as_it_comes(file: &File, context: &RunContext) -> Result<InputEnd> {
     let name = |beginning: &[u8]| Origin::new(fingerprint(beginning), "-");
     let (rules, joint) = (&options.records, Joint::default());
     let encoding = options.encoding;
-    let cutter =
-        Cutter { size: &options.size, pool, receiver: &outlet, name: &name, rules, joint, encoding, is_unpacked: false };
+    let cutter = Cutter {
+        size: &options.size,
+        pool,
+        receiver: &outlet,
+        name: &name,
+        rules,
+        joint,
+        encoding,
+        is_unpacked: false,
+    };
     let mut input = UntilStop { file, receiver, stop: options.live.as_ref().map(|live| &live.stop) };
     match (BatchReader { cutter, idle: &|| true, quiet: &|_| true, time: &now_ms }).read(&mut input)? {
         End::Complete | End::Stopped { .. } => Ok(InputEnd::Complete),

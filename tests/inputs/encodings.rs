@@ -53,7 +53,8 @@ fn utf_16_is_read_with_and_without_a_mark_and_in_all_ways() {
         let documents = place.objects("out");
         assert_eq!(texts(&documents), expected, "{name}");
         // The same bytes have the same ids, whatever way they come.
-        for input in [&["a.log.gz"][..], &["a.log", "--batch-lines", "1"], &["a.log", "--batch-bytes", "7", "-j", "4"]] {
+        for input in [&["a.log.gz"][..], &["a.log", "--batch-lines", "1"], &["a.log", "--batch-bytes", "7", "-j", "4"]]
+        {
             let (ran, receipt) = place.logator(&[input, &["-p", PATTERN, "--to", "ndjson:out"]].concat(), b"");
             assert_eq!(account(&receipt), [4, 0, 4, 0, 0, 0], "{name} {input:?}: {}", ran.stderr);
         }
@@ -151,7 +152,8 @@ fn a_byte_order_mark_is_no_part_of_the_first_line() {
 #[test]
 fn colours_are_no_part_of_matches_and_fields_and_the_ids_are_those_of_the_bytes() {
     let place = Workspace::new();
-    let content = "\x1b[32m1\x1b[0m \x1b[1mbold\x1b(B\x1b[m \x1b]8;;http://a/\x1b\\link\x1b]8;;\x1b\\\n\x1b[31mno match\x1b[0m\n";
+    let content =
+        "\x1b[32m1\x1b[0m \x1b[1mbold\x1b(B\x1b[m \x1b]8;;http://a/\x1b\\link\x1b]8;;\x1b\\\n\x1b[31mno match\x1b[0m\n";
     place.write("a.log", content);
     let (ran, receipt) = place.logator(&["a.log", "-p", PATTERN, "--to", "ndjson:out"], b"");
     assert_eq!(account(&receipt), [2, 1, 0, 1, 0, 0], "{}", ran.stderr);
@@ -174,7 +176,8 @@ fn colours_are_no_part_of_matches_and_fields_and_the_ids_are_those_of_the_bytes(
 fn colours_inside_of_envelopes_are_left_out() {
     let place = Workspace::new();
     let coloured = "\x1b[32m1\x1b[0m green";
-    let wrapped = json!({ "log": format!("{coloured}\n"), "stream": "stdout", "time": "2026-01-02T03:04:05.000000001Z" });
+    let wrapped =
+        json!({ "log": format!("{coloured}\n"), "stream": "stdout", "time": "2026-01-02T03:04:05.000000001Z" });
     let syslog = format!("<13>Jan  2 03:04:05 host app: {coloured}");
     for (name, content, more) in [
         ("json-file", format!("{wrapped}\n"), &[][..]),

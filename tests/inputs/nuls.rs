@@ -84,7 +84,8 @@ fn a_sparse_file_with_a_hole_of_a_gibibyte_is_read_in_little_memory_and_settled_
 fn each_line_comes_once_when_a_writer_without_append_is_truncated() {
     for way in ["--follow", "--follow=poll"] {
         let place = Workspace::new();
-        let mut writer = OpenOptions::new().write(true).create(true).truncate(true).open(place.path("live.log")).unwrap();
+        let mut writer =
+            OpenOptions::new().write(true).create(true).truncate(true).open(place.path("live.log")).unwrap();
         let arguments = ["run", way, "live.log", "-p", PATTERN, "--receipt", "receipt", "--to", "ndjson:out"];
         let mut running = place.start("logator", &arguments);
         running.wait_ready();

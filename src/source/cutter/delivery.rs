@@ -97,8 +97,7 @@ impl Content {
             start += part.len();
             let alone = group.first().and_then(|record| record.alone);
             let partial = alone == Some(Alone::Rest) || (partial && start == data.len());
-            let is_long =
-                alone == Some(Alone::Long) || self.line_end().without(&part).len() > cutter.size.max_line;
+            let is_long = alone == Some(Alone::Long) || self.line_end().without(&part).len() > cutter.size.max_line;
             if alone.is_some() && is_long {
                 self.set_aside_whole(cutter, context, &part, partial)?;
             } else {

@@ -8,14 +8,18 @@ use crate::core::error::Result;
 use crate::core::option_spec::{Group, OptionSpec, OptionValues};
 
 /// The option of files, also of those that are followed.
-pub(super) const OPTION: OptionSpec =
-    OptionSpec::text("exclude", "GLOB", Group::Input, "Files and directories that are not read, such as '*.gz' (repeatable)")
-        .repeatable()
-        .check(|text| pattern(text).map(drop))
-        .more(
-            "A pattern that begins with / is for whole paths. Any other pattern is for the last parts of a path: for the name \
+pub(super) const OPTION: OptionSpec = OptionSpec::text(
+    "exclude",
+    "GLOB",
+    Group::Input,
+    "Files and directories that are not read, such as '*.gz' (repeatable)",
+)
+.repeatable()
+.check(|text| pattern(text).map(drop))
+.more(
+    "A pattern that begins with / is for whole paths. Any other pattern is for the last parts of a path: for the name \
              alone if it has no /.",
-        );
+);
 
 /// A `*` stands for a part of one name. `**` stands for any number of directories.
 const MATCHING: MatchOptions =

@@ -73,9 +73,8 @@ impl Source for FileSource {
         let name = self.name();
         let opened =
             File::open(&self.path).map_err(|error| Error::input(format!("{name}: cannot be opened")).because(error));
-        let end = opened.and_then(|file| {
-            read_file(&file, Some(&self.path), &name, None, context, &Waiting::new(context.receiver))
-        });
+        let end = opened
+            .and_then(|file| read_file(&file, Some(&self.path), &name, None, context, &Waiting::new(context.receiver)));
         match end {
             Ok(InputEnd::Binary(why)) if !self.is_named => {
                 let left_out = LeftOutFile { name, why };

@@ -73,8 +73,15 @@ fn expected(content: &[u8], end: LineEnd) -> (Vec<(u64, u64)>, u64) {
 
 fn pieces() -> impl Strategy<Value = Vec<Piece>> {
     let text = prop_oneof![
-        Just("\n"), Just("\r\n"), Just("line"), Just("\u{a0a}"), Just("\u{d0a}\u{a00}"), Just("\u{10a}"), Just("\u{1f600}"),
-        Just("a\nb\n"), Just("\r"),
+        Just("\n"),
+        Just("\r\n"),
+        Just("line"),
+        Just("\u{a0a}"),
+        Just("\u{d0a}\u{a00}"),
+        Just("\u{10a}"),
+        Just("\u{1f600}"),
+        Just("a\nb\n"),
+        Just("\r"),
     ];
     let piece = prop_oneof![
         8 => text.prop_map(Piece::Text),
@@ -158,7 +165,10 @@ fn a_hole_of_a_sparse_file_takes_no_memory_and_is_one_run() {
     let reader = BatchReader { cutter, idle: &|| false, quiet: &|_| false, time: &|| 0 };
     assert!(matches!(reader.read(&mut Hole(BYTES + 1)).unwrap(), End::Complete));
     let batches = kept.batches.lock().unwrap();
-    assert_eq!(batches.iter().map(|batch| (batch.offset, &batch.data[..])).collect::<Vec<_>>(), [(BYTES, &b"after\n"[..])]);
+    assert_eq!(
+        batches.iter().map(|batch| (batch.offset, &batch.data[..])).collect::<Vec<_>>(),
+        [(BYTES, &b"after\n"[..])]
+    );
     assert_eq!(batches[0].context.origin.id, crate::source::origin::fingerprint(b"after\n"));
     assert_eq!(*kept.nuls.lock().unwrap(), BYTES);
 }
