@@ -30,7 +30,6 @@ const MAGICS: &[(&[u8], &str, &str)] = &[
     (b"\xa1\xb2\xc3\xd4", PACKETS, TCPDUMP),
     (b"\x4d\x3c\xb2\xa1", PACKETS, TCPDUMP),
     (b"\xa1\xb2\x3c\x4d", PACKETS, TCPDUMP),
-    (b"\n\r\r\n", PACKETS, TCPDUMP),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "7z x -so {} | logator run -"),
     (b"Rar!\x1a\x07", "a rar archive", "unrar p -inul {} | logator run -"),
     (b"\x04\x22\x4d\x18", "lz4 data", "lz4 -dc {} | logator run -"),
@@ -84,6 +83,10 @@ impl Binary {
         if is_unpacked && Compression::of(beginning) != Compression::None {
             return of("data that is compressed twice", "gzip -dc {} | logator run -");
         }
+        let is_order = |order: &[u8]| matches!(order, b"\x4d\x3c\x2b\x1a" | b"\x1a\x2b\x3c\x4d");
+        if beginning.starts_with(b"\n\r\r\n") && beginning.get(8..12).is_some_and(is_order) {
+            return of(PACKETS, TCPDUMP);
+        }
         if is_login_record(beginning) {
             return of("a record of logins (wtmp, utmp or btmp)", "last -f {} | logator run -");
         }
@@ -92,9 +95,11 @@ impl Binary {
 
     /// Recognises a content that begins with NULs: `beginning` are the bytes after them, at this `offset` of the content.
     pub fn after_nuls(beginning: &[u8], offset: u64) -> Option<Binary> {
-        let is_last_login = offset.is_multiple_of(LAST_LOGIN as u64)
+        let is_last_login = offset > 0
+            && offset.is_multiple_of(LAST_LOGIN as u64)
             && beginning.get(..LAST_LOGIN).is_some_and(|record| {
-                record[4] != 0 && is_padded(&record[4..36]) && is_padded(&record[36..]) && record[..4] != [b' '; 4]
+                let (line, host) = record[4..].split_at(32);
+                line[0] != 0 && [line, host].into_iter().all(|field| is_padded(field) && field.ends_with(&[0]))
             });
         is_last_login.then_some(Binary { what: "a record of last logins (lastlog)", help: "lastlog" })
     }
@@ -194,7 +199,7 @@ mod tests {
             (&login, "last -f dir/f"),
             (b"LPKSHHRH\0\0\0\0", "journalctl -o export --file dir/f"),
             (b"ElfFile\0\0\0", "evtx_dump"),
-            (b"\n\r\r\n\x1c\0\0\0", "tcpdump -nr dir/f"),
+            (b"\n\r\r\n\x1c\0\0\0\x4d\x3c\x2b\x1a", "tcpdump -nr dir/f"),
             (b"\xd4\xc3\xb2\xa1\x02\0\x04\0", "tcpdump -nr dir/f"),
             (b"\xca\xfe\xba\xbe\0\0\0\x34", "a class of Java"),
             (b"\x89PNG\r\n\x1a\n", "an image)"),
@@ -228,6 +233,7 @@ mod tests {
             b"\x83\x8d\x83O in shift_jis\n",
             b"\x1b[31mcolours\x1b[0m\n",
             b"PK is no archive\n",
+            b"\n\r\r\nempty lines\n",
             b"BM\n",
             b"ELF\n",
         ] {

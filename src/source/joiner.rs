@@ -143,6 +143,8 @@ impl Dividing for Joining {
     fn scan(&mut self, block: &[u8], max_line: usize, rest: &mut bool) {
         loop {
             let line = &block[self.unfinished_from()..];
+            // NULs at the end may have been left out since.
+            self.searched = self.searched.min(line.len());
             if let Some(newline) = memchr::memchr(b'\n', &line[self.searched..]) {
                 self.take_line(&line[..self.searched + newline + 1], max_line, rest);
                 continue;

@@ -55,6 +55,8 @@ impl Dividing for Utf16Lines {
     fn scan(&mut self, block: &[u8], max_line: usize, rest: &mut bool) {
         loop {
             let line = &block[self.bytes..];
+            // NULs at the end may have been left out since.
+            self.searched = self.searched.min(line.len() / 2 * 2);
             let Some(length) = self.line_end.find(&line[self.searched..]) else {
                 self.searched = line.len() / 2 * 2;
                 return;

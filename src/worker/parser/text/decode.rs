@@ -19,17 +19,22 @@ pub fn encoding(name: &str) -> Option<&'static Encoding> {
 /// Writes the text of `bytes` to `out` in UTF-8.
 pub fn decode(encoding: &'static Encoding, mut bytes: &[u8], out: &mut Vec<u8>) {
     let mut decoder = encoding.new_decoder_without_bom_handling();
+    let mut written = out.len();
+    // The room grows by its own size, so the work is linear also if no byte can be decoded.
+    out.resize(written + bytes.len() + ROOM, 0);
     loop {
-        let written = out.len();
-        let room = decoder.max_utf8_buffer_length_without_replacement(bytes.len()).unwrap_or(bytes.len()).max(ROOM);
-        out.resize(written + room, 0);
         let (result, read, length) = decoder.decode_to_utf8_without_replacement(bytes, &mut out[written..], true);
-        out.truncate(written + length);
         bytes = &bytes[read..];
-        match result {
-            DecoderResult::InputEmpty => return,
-            DecoderResult::OutputFull => {}
-            DecoderResult::Malformed(..) => out.push(UNDECODABLE),
+        written += length;
+        if result == DecoderResult::InputEmpty {
+            return out.truncate(written);
+        }
+        if out.len() - written < ROOM || result == DecoderResult::OutputFull {
+            out.resize(2 * out.len(), 0);
+        }
+        if let DecoderResult::Malformed(..) = result {
+            out[written] = UNDECODABLE;
+            written += 1;
         }
     }
 }
