@@ -225,6 +225,6 @@ mod tests {
 
     #[test]
     fn two_starts_of_an_input_have_two_origins() {
-        assert_ne!(origin("same").id, origin("same").id);
+        assert_ne!(origin("same", EncodingRule::Told).id, origin("same", EncodingRule::Told).id);
     }
 }
