@@ -178,7 +178,7 @@ fn colours_inside_of_envelopes_are_left_out() {
     let coloured = "\x1b[32m1\x1b[0m green";
     let wrapped =
         json!({ "log": format!("{coloured}\n"), "stream": "stdout", "time": "2026-01-02T03:04:05.000000001Z" });
-    let syslog = format!("<13>Jan  2 03:04:05 host app: {coloured}");
+    let syslog = format!("Jan  2 03:04:05 host app: {coloured}");
     for (name, content, more) in [
         ("json-file", format!("{wrapped}\n"), &[][..]),
         ("cri", format!("2026-01-02T03:04:05.000000001Z stdout F {coloured}\n"), &[]),
