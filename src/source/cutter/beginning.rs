@@ -87,60 +87,66 @@ impl Content {
         self.examine(cutter, new)
     }
 
-    /// Leaves out the runs of NULs from byte `from` of the block on.
+    /// Leaves out the runs of NULs from byte `from` of the block on. Each byte is copied once at most, so many runs take no more
+    /// time than one.
     #[cold]
-    fn leave_out_nuls(&mut self, cutter: &Cutter, mut from: usize) -> Result<bool> {
-        let width = self.line_end().width();
+    fn leave_out_nuls(&mut self, cutter: &Cutter, from: usize) -> Result<bool> {
+        let (line_end, width) = (self.line_end(), self.line_end().width());
+        let (block, filled) = (std::mem::take(&mut self.block), std::mem::take(&mut self.filled));
+        // The bytes before `done` were delivered or left out.
+        let (mut done, mut at, mut is_wanted) = (0, from / width * width, true);
         self.open_nuls = 0;
-        while let Some((start, end)) = run(&self.block[..self.filled], from / width * width, width) {
-            if end - start >= GAP || self.begins_line(start) {
-                if !self.end_before(cutter, start)? {
-                    return Ok(false);
+        while let Some((start, end)) = run(&block[..filled], at, width) {
+            let before = &block[done..start];
+            let begins_line = match before {
+                [] => !self.rest && self.long.is_none(),
+                before => line_end.ends(before),
+            };
+            if begins_line || end - start >= GAP {
+                is_wanted = self.end_before(cutter, before)?;
+                self.offset += (end - start) as u64;
+                cutter.receiver.leave_out_nuls((end - start) as u64);
+                done = end;
+                if !is_wanted {
+                    break;
                 }
-                self.skip_nuls(cutter, end - start);
-                from = 0;
-            } else if self.filled - end < width {
+            } else if filled - end < width {
                 // The run may go on.
-                self.open_nuls = self.filled - start;
+                self.open_nuls = filled - start;
                 break;
-            } else {
-                from = end;
             }
+            at = end;
         }
-        Ok(true)
+        if done == 0 {
+            (self.block, self.filled) = (block, filled);
+            return Ok(is_wanted);
+        }
+        let rest = &block[done..filled];
+        let mut next = cutter.pool.take(cutter.size.bytes.max(rest.len()));
+        next[..rest.len()].copy_from_slice(rest);
+        (self.block, self.filled, self.searched) = (next, rest.len(), 0);
+        if block.len() == cutter.size.bytes {
+            cutter.pool.give(block);
+        }
+        Ok(is_wanted)
     }
 
-    /// Whether a line begins at byte `at` of the block.
-    fn begins_line(&self, at: usize) -> bool {
-        match at {
-            0 => !self.rest && self.long.is_none(),
-            at => self.line_end().ends(&self.block[..at]),
-        }
-    }
-
-    /// Delivers the first `length` bytes of the block as if the content ended after them.
-    fn end_before(&mut self, cutter: &Cutter, length: usize) -> Result<bool> {
+    /// Delivers `bytes`, which the block began with, as if the content ended after them.
+    fn end_before(&mut self, cutter: &Cutter, bytes: &[u8]) -> Result<bool> {
         if let Some(long) = &mut self.long {
-            long.add(&self.block[..length]);
-            self.drop_first(length);
+            long.add(bytes);
             self.set_aside(cutter, false, false)?;
             return Ok(true);
         }
-        if length == 0 {
+        if bytes.is_empty() {
             self.rest = false;
             return Ok(true);
         }
-        let tail = self.block[length..self.filled].to_vec();
-        let block = std::mem::take(&mut self.block);
-        self.context(cutter, &block[..length]);
+        self.context(cutter, bytes);
         if let Some(dividing) = &mut self.dividing {
-            dividing.end(&block[..length], cutter.size.max_line, &mut self.rest);
+            dividing.end(bytes, cutter.size.max_line, &mut self.rest);
         }
-        let wanted = self.hand_out_block(cutter, block, length, false)?;
-        let mut block = cutter.pool.take(cutter.size.bytes.max(tail.len()));
-        block[..tail.len()].copy_from_slice(&tail);
-        (self.block, self.filled, self.searched) = (block, tail.len(), 0);
-        Ok(wanted)
+        self.hand_out_block(cutter, bytes.to_vec(), bytes.len(), false)
     }
 
     /// Leaves out the first `bytes` bytes of the block, which are NULs.

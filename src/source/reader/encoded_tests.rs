@@ -172,6 +172,14 @@ fn a_hole_of_a_sparse_file_takes_no_memory_and_is_one_run() {
 }
 
 #[test]
+fn a_nul_before_each_of_many_lines_takes_linear_time() {
+    let content = b"x\n\0".repeat(1 << 17);
+    let outcome =
+        read_encoded(&content, &BatchSize::default(), &[1 << 18], None, usize::MAX, (None, &|| false), KNOWN_UTF_8);
+    assert_eq!(outcome.batches.iter().map(|batch| batch.records as usize).sum::<usize>(), 1 << 17);
+}
+
+#[test]
 fn a_known_encoding_is_not_guessed() {
     let content = "text\nmore\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     for (rule, name) in [(EncodingRule::Told, Some("UTF-16LE")), (KNOWN_UTF_8, None)] {
