@@ -13,7 +13,7 @@ const NUMBERS: &str = "
     1 stored, 2 duplicate, 3 unmatched, 4 dead_lettered, 5 filtered, 6 delivered, 7 joined,
     10 read, 11 bytes, 12 left, 13 resumed_lines, 14 resumed_bytes, 15 redelivered, 16 buried, 17 late_acks,
     18 dropped_messages, 19 refused_requests, 20 unauthorized, 21 failed_handshakes, 22 unreported,
-    30 lines, 31 filtered_header,
+    30 lines, 31 filtered_header, 34 nul_bytes,
     64 tried, 65 matched, 66 nanoseconds, 67 limit_hits,
     96 handled, 97 kept, 98 nanoseconds,
     128 stored, 129 duplicate, 130 rejected, 131 failed,

@@ -4,12 +4,11 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::account::say_errors;
-use super::messages::say_what_is_left_out;
+use super::messages::{say_on, say_what_is_left_out};
 use super::options::LibraryOptions;
 use super::sources::SOURCES;
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
-use crate::core::lines;
 use crate::core::offered::Offered;
 use crate::core::records::HEADER;
 use crate::dead_letter::Explanation;
@@ -21,6 +20,7 @@ use crate::source::api::RunContext;
 use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
 use crate::source::record_rules::RecordRules;
 use crate::source::{Progress, ReadOptions};
+use crate::worker::parser::text::Texts;
 
 /// The output of Logstash for a line that does not match.
 const UNMATCHED: &[u8] = b"{\"tags\":[\"_grokparsefailure\"]}\n";
@@ -57,8 +57,9 @@ pub fn grok(
     say_what_is_left_out(&found, console);
     let (sources, mut errors) = found.into_parts();
     let size = BatchSize { max_line: MAX_LINE, bytes: BLOCK, ..BatchSize::default() };
-    let options = ReadOptions { size, records, ..ReadOptions::default() };
+    let options = ReadOptions { size, records, say: say_on(console), ..ReadOptions::default() };
     let printer = Printer {
+        text: Texts::new(false),
         matcher: pattern.matcher(),
         spans_lines: pattern.names_newline(),
         explainer,
@@ -92,6 +93,7 @@ struct PrintingReceiver<'a> {
 
 /// Matches lines and gathers their output.
 struct Printer {
+    text: Texts,
     matcher: Matcher,
     /// Whether the pattern sees the whole of a record of several lines.
     spans_lines: bool,
@@ -166,11 +168,14 @@ impl BatchReceiver for PrintingReceiver<'_> {
     fn offer(&self, batch: Batch) -> Offered {
         let mut printer = self.lock();
         let now_ms = batch.context.time_ms;
+        let mut texts = std::mem::take(&mut printer.text);
+        texts.begin(&batch);
         for (index, line) in batch.records().enumerate() {
             if batch.framing.has(HEADER, index) {
                 continue;
             }
-            let text = lines::without_mark(line.bytes, batch.place(index, line.start).offset);
+            let place = batch.place(index, line.start);
+            let text = texts.of(line.bytes, place.offset, &place.context.origin);
             if let Some(reason) = printer.print(text, now_ms) {
                 self.console.error(format!("{}, line {}: {reason}", batch.context.origin.name, printer.line));
             }
@@ -179,6 +184,7 @@ impl BatchReceiver for PrintingReceiver<'_> {
                 return Offered::Stopped;
             }
         }
+        printer.text = texts;
         if printer.flush() { Offered::Taken } else { Offered::Stopped }
     }
 

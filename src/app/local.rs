@@ -112,5 +112,6 @@ pub(super) fn work_through(
     errors.extend(storer.close());
     let rows = formats.counts().into_iter().chain(storer.accounts()).chain(reading.sources());
     let receipt = close_account(&queue, state, &waits, errors, rows, &console);
-    Ok(receipt.with_rest(read.stopped, read.unread).with_containers(read.containers))
+    let receipt = receipt.with_rest(read.stopped, read.unread).with_containers(read.containers);
+    Ok(receipt.with_left_out(read.left_out))
 }

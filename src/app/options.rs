@@ -98,6 +98,8 @@ pub struct WorkOptions {
     pub library: LibraryOptions,
     /// What to do with lines that no rule matches.
     pub unmatched: Unmatched,
+    /// Whether sequences that control a terminal, such as colours, stay.
+    pub keep_ansi: bool,
     /// The sinks. Each document goes to each sink.
     pub sinks: Vec<SinkSpec>,
     /// Whether the sinks get records as they were read, and not documents. Nothing is parsed then.
@@ -130,7 +132,8 @@ impl WorkOptions {
         };
         let formats: Vec<Format> = self.rules.iter().map(compile).collect::<Result<_>>()?;
         let console = console.clone();
-        Ok(Arc::new(Formats::new(formats, library, self.unmatched, move |sentence| console.say(sentence))))
+        let formats = Formats::new(formats, library, self.unmatched, move |sentence| console.say(sentence));
+        Ok(Arc::new(formats.keeping_ansi(self.keep_ansi)))
     }
 
     /// Opens the sinks, which wait with `waits` and store the documents of `formats`.

@@ -53,6 +53,7 @@ impl BenchArgs {
         }
         let unmatched = self.parse.unmatched.to_possible_value().map(|value| value.get_name().to_owned());
         arguments.extend(unmatched.map(|value| format!("--unmatched={value}")));
+        arguments.extend(self.parse.keep_ansi.then(|| "--keep-ansi".to_owned()));
         let mut arguments: Vec<OsString> = arguments.into_iter().map(OsString::from).collect();
         arguments.extend(self.parse.library.arguments());
         arguments.extend(self.parse.sink_options.values.arguments(&registry::options()));

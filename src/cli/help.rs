@@ -30,7 +30,7 @@ const GROUPS: [Group; 8] = [
     Group {
         heading: "Patterns",
         common: &["grok-pattern", "format", "pattern", "unmatched", "explain"],
-        rare: &["patterns-dir", "pattern-definition", "ecs"],
+        rare: &["patterns-dir", "pattern-definition", "ecs", "keep_ansi"],
     },
     Group { heading: "Output", common: &["sinks", "dead_letters", "key-file", "type", "raw", "page"], rare: &["json"] },
     Group {

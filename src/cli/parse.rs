@@ -41,6 +41,11 @@ pub struct ParseArgs {
     /// What to do with a line that no format or pattern matches
     #[arg(long, value_name = "WHAT", default_value = "keep")]
     pub unmatched: UnmatchedArg,
+    /// Keep the sequences that control a terminal, such as colours
+    ///
+    /// Without it, patterns and fields do not see them.
+    #[arg(long)]
+    pub keep_ansi: bool,
     /// The options of the sinks.
     #[command(flatten)]
     pub sink_options: DataArgs<SinkOptions>,
@@ -90,6 +95,7 @@ impl ParseArgs {
                 UnmatchedArg::DeadLetter => Unmatched::DeadLetter,
                 UnmatchedArg::Drop => Unmatched::Drop,
             },
+            keep_ansi: self.keep_ansi,
             sinks: sinks.to_vec(),
             sink_options: self.sink_options.values.clone(),
             dead_letters,

@@ -6,6 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::core::context::Context;
 pub use crate::core::context::Origin;
+use crate::core::line_end::LineEnd;
 use crate::core::lines::without_carriage_return;
 use crate::core::record::{Key, RecordId};
 pub use crate::core::records::Framing;
@@ -103,8 +104,8 @@ pub struct Place<'a> {
 /// Consecutive records of one content. A replay of dead letters makes batches of records from several contents; each record
 /// then has its own [`Position`].
 ///
-/// `data` holds the records as they are in the decompressed content. Each record ends with `\n`, but the last record of a
-/// content may lack it. Cloning and [splitting](Batch::split_first) copy no record.
+/// `data` holds the records as they are in the decompressed content. Each record ends with the newline of its encoding, but
+/// the last record of a content may lack it. Cloning and [splitting](Batch::split_first) copy no record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     /// What is in force at the first record.
@@ -220,10 +221,19 @@ impl Batch {
         Some(Batch { positions: Some(positions.into()), ..batch })
     }
 
+    /// Returns how the records end. Records that were [gathered](Batch::gathered) end with `\n`, whatever their encoding.
+    #[inline]
+    pub fn line_end(&self) -> LineEnd {
+        match &self.positions {
+            Some(_) => LineEnd::Byte,
+            None => LineEnd::of(self.context.origin.encoding.as_deref()),
+        }
+    }
+
     /// Returns an iterator over the records.
     #[inline]
     pub fn records(&self) -> Records<'_> {
-        Records::new(&self.data, &self.framing)
+        Records::new(&self.data, &self.framing, self.line_end())
     }
 
     /// Returns the place of record number `index`. The record begins at byte `start` of `data`.

@@ -12,6 +12,7 @@ pub(crate) mod disk;
 pub mod envelope;
 pub mod error;
 pub mod hosts;
+pub mod line_end;
 pub mod lines;
 pub mod numbers;
 pub mod offered;

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::core::lines::{Line, Lines, lines, without_carriage_return};
+use crate::core::line_end::LineEnd;
+use crate::core::lines::{Line, Lines, lines};
 
 /// The bit of an entry in a table of [`Framing::Lengths`] that says: no batch may be cut before this record.
 pub const NO_CUT: u32 = 1 << 31;
@@ -29,24 +30,24 @@ pub enum Framing {
     Lengths(Bytes),
 }
 
-/// An iterator over records. Each item has the bytes of a record without its last line end, which is `\n` or `\r\n`. A
-/// record may hold newlines.
+/// An iterator over records. Each item has the bytes of a record without its last [line end](LineEnd). A record may hold
+/// newlines.
 #[derive(Debug, Clone)]
 pub struct Records<'a>(Kind<'a>);
 
 #[derive(Debug, Clone)]
 enum Kind<'a> {
     Lines(Lines<'a>),
-    Lengths { data: &'a [u8], lengths: &'a [[u8; 4]], start: usize },
+    Lengths { data: &'a [u8], lengths: &'a [[u8; 4]], start: usize, line_end: LineEnd },
 }
 
 impl<'a> Records<'a> {
-    /// Returns an iterator over the records of `data`, which `framing` divides.
+    /// Returns an iterator over the records of `data`, which `framing` divides. Records of a table end with `line_end`.
     #[inline]
-    pub fn new(data: &'a [u8], framing: &'a Framing) -> Records<'a> {
+    pub fn new(data: &'a [u8], framing: &'a Framing, line_end: LineEnd) -> Records<'a> {
         Records(match framing {
             Framing::Lines => Kind::Lines(lines(data)),
-            Framing::Lengths(table) => Kind::Lengths { data, lengths: table.as_chunks().0, start: 0 },
+            Framing::Lengths(table) => Kind::Lengths { data, lengths: table.as_chunks().0, start: 0, line_end },
         })
     }
 }
@@ -86,14 +87,13 @@ impl<'a> Iterator for Records<'a> {
     fn next(&mut self) -> Option<Line<'a>> {
         match &mut self.0 {
             Kind::Lines(lines) => lines.next(),
-            Kind::Lengths { data, lengths, start } => {
+            Kind::Lengths { data, lengths, start, line_end } => {
                 let (length, rest) = lengths.split_first()?;
                 let at = *start;
                 let end = at + (u32::from_be_bytes(*length) & LENGTH) as usize;
                 let bytes = data.get(at..end)?;
                 (*lengths, *start) = (rest, end);
-                let bytes = without_carriage_return(bytes.strip_suffix(b"\n").unwrap_or(bytes));
-                Some(Line { start: at, bytes })
+                Some(Line { start: at, bytes: line_end.without(bytes) })
             }
         }
     }

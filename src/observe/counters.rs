@@ -235,6 +235,7 @@ counters! {
     LINES = 30, "lines", "lines", "The lines of the records in `read`. A record may have several lines (`--multiline`).";
     FILTERED_HEADER = 31, "filtered_header", "lines", "Header lines, such as `#Fields:`. They have no document, and are among the filtered lines.", shown(Shown::NotZero);
     UNREPORTED = 22, "unreported", "rows", "Patterns, stages and sinks that a worker did not report to its queue, because their names were too long for one message.", shown(Shown::NotZero);
+    NULS = 34, "nul_bytes", "bytes", "NUL bytes between records, which a truncated file or a loss of power leaves. They were left out and are part of no record.", shown(Shown::NotZero);
 }
 
 /// The receipt is closed before the queue stops serving late workers.

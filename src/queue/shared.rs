@@ -11,7 +11,7 @@ use crate::core::batch::Batch;
 use crate::core::error::Result;
 use crate::core::offered::Offered;
 use crate::core::stop::Waker;
-use crate::observe::counters::{BYTES, LINES, READ, Snapshot, Tally};
+use crate::observe::counters::{BYTES, LINES, NULS, READ, Snapshot, Tally};
 use crate::observe::details::Seldom;
 
 static HANDED_OUT: Seldom = Seldom::new();
@@ -171,6 +171,11 @@ impl SharedQueue {
         counts.add(&LINES, 1);
         counts.add(&BYTES, bytes);
         counts.add_tally(Tally { filtered: 1, ..Tally::default() });
+    }
+
+    /// Counts NULs that the reader left out between records.
+    pub fn count_nuls(&self, bytes: u64) {
+        self.lock().queue.counts.add(&NULS, bytes);
     }
 
     /// Ends the input: no `offer` follows.

@@ -9,13 +9,16 @@
 //! If lines are joined to records, or if lines must stay together, they stay in the block until a later line shows that they
 //! are complete (`Dividing`).
 
+mod beginning;
 mod delivery;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::binary::GAP;
 use super::block_pool::BlockPool;
 use super::dividing::{Closing, Dividing};
+use super::encodings::{EncodingRule, Text};
 use super::grouping::Grouping;
 use super::heading::Heading;
 use super::joiner::{Joining, RecordEnd};
@@ -28,6 +31,7 @@ use super::record_rules::RecordRules;
 use crate::core::context::{Context, Origin};
 use crate::core::envelope::Envelope;
 use crate::core::error::Result;
+use crate::core::line_end::LineEnd;
 use crate::core::record::IdRule;
 
 /// Lines that fill less than 1/`SMALL_PART` of a block are copied before they are delivered. A slow input makes batches
@@ -50,6 +54,10 @@ pub struct Cutter<'a> {
     pub rules: &'a RecordRules,
     /// The contents before and after each content, which may share a line with it.
     pub joint: Joint<'a>,
+    /// How the encoding of a content is found.
+    pub encoding: EncodingRule,
+    /// Whether contents were decompressed.
+    pub is_unpacked: bool,
 }
 
 /// The state of one content: the bytes that were read and not delivered yet.
@@ -75,6 +83,10 @@ pub struct Content {
     /// The records of the block, if a record is not simply a line.
     dividing: Option<Box<dyn Dividing>>,
     heading: Heading,
+    /// What the first bytes have told.
+    text: Option<Text>,
+    /// The number of NULs at the end of the block whose run is within a line and may go on.
+    open_nuls: usize,
     /// The pieces of a line that the content before left open.
     before: Option<Arc<[u8]>>,
     /// Whether the open lines at the end of the block go on in the next content.
@@ -118,6 +130,7 @@ impl Content {
     /// Begins at `offset` of the content. Nothing was read of it yet.
     pub fn skip_to(&mut self, offset: u64) {
         self.offset = offset;
+        self.text = Some(Text::UTF_8);
     }
 
     /// Whether the content has an origin. The origin is set by the first delivery and does not change after that.
@@ -174,6 +187,9 @@ impl Content {
 
     /// Whether the block holds a whole record.
     pub fn has_record(&mut self, cutter: &Cutter) -> bool {
+        if self.text.is_none() {
+            return false;
+        }
         self.name_first(cutter);
         if self.dividing.is_some() && self.long.is_none() {
             return self.scan(cutter) > 0;
@@ -190,6 +206,9 @@ impl Content {
     /// # Errors
     /// The errors of [`Outlet::long_line`].
     pub fn hand_out(&mut self, cutter: &Cutter) -> Result<bool> {
+        if self.text.is_none() {
+            return Ok(true);
+        }
         if self.long.is_some() && !self.pass_long_line(cutter)? {
             return Ok(true);
         }
@@ -283,7 +302,12 @@ impl Content {
     /// # Errors
     /// The errors of [`Outlet::long_line`].
     pub fn end(&mut self, cutter: &Cutter, partial: bool) -> Result<bool> {
+        if !self.begin(cutter, true)? {
+            return Ok(false);
+        }
         if self.long.is_some() && !self.pass_long_line(cutter)? {
+            let rest = self.block[..std::mem::take(&mut self.filled)].to_vec();
+            self.long.iter_mut().for_each(|long| long.add(&rest));
             self.set_aside(cutter, false, partial)?;
             return Ok(true);
         }
@@ -332,19 +356,38 @@ impl Content {
         self.filled > 0
     }
 
+    /// The number of bytes at the start of the block that are the end of a line that was delivered without its end; `None` if
+    /// more bytes are needed to know it.
+    pub fn line_end_bytes(&self) -> Option<usize> {
+        let (pending, end) = (self.pending(), self.line_end());
+        let ends = [end.newline().to_vec(), [end.carriage_return(), end.newline()].concat()];
+        if let Some(end) = ends.iter().find(|end| pending.starts_with(end)) {
+            return Some(end.len());
+        }
+        let may_come = ends.iter().any(|end| end.starts_with(pending));
+        (!may_come).then_some(0)
+    }
+
+    /// Whether the unfinished line ends within a character of UTF-16.
+    pub fn is_within_unit(&self) -> bool {
+        !self.unfinished().is_multiple_of(self.line_end().width() as u64)
+    }
+
     /// The bytes that were read and not delivered.
     pub fn pending(&self) -> &[u8] {
         &self.block[..self.filled]
     }
 
     fn context(&mut self, cutter: &Cutter, beginning: &[u8]) -> Context {
+        let (text, line_end) = (self.text, self.line_end());
         let (dividing, before) = (&mut self.dividing, &mut self.before);
         let name = || {
-            let origin = (cutter.name)(beginning);
+            let encoding = text.and_then(|text| text.encoding).map(str::to_owned);
+            let origin = Origin { encoding, ..(cutter.name)(beginning) };
             if origin.envelope.is_container() && origin.rule != IdRule::Time {
                 // Lines of several containers are mixed there.
                 *dividing = None;
-            } else if origin.envelope.is_container() {
+            } else if origin.envelope.is_container() && line_end == LineEnd::Byte {
                 *before = cutter.joint.before(origin.envelope).map(Arc::from);
                 let pieces = before.as_deref().unwrap_or_default();
                 *dividing = Some(Box::new(Grouping::new(origin.envelope, pieces, cutter.rules.join.as_ref())));
@@ -357,9 +400,9 @@ impl Content {
 }
 
 impl Cutter<'_> {
-    /// The maximum number of bytes that a block holds while no newline is found: the longest line with its carriage
-    /// return and one byte more, but at least the bytes of a fingerprint and the usual size of a block.
+    /// The maximum number of bytes that a block holds while no newline is found: the longest line with its line end, which has
+    /// up to four bytes, and NULs whose run may go on; but at least the bytes of a fingerprint and the usual size of a block.
     fn longest_block(&self) -> usize {
-        (self.size.max_line + 2).max(FINGERPRINT_BYTES).max(self.size.bytes)
+        (self.size.max_line + 4 + GAP).max(FINGERPRINT_BYTES).max(self.size.bytes)
     }
 }

@@ -352,6 +352,8 @@ impl Dividing for Grouping {
 
     fn scan(&mut self, block: &[u8], max_line: usize, rest: &mut bool) {
         let before = self.lines.len();
+        // NULs at the end may have been left out since.
+        self.searched = self.searched.min(block.len() - self.bytes);
         while let Some(newline) = memchr::memchr(b'\n', &block[self.bytes + self.searched..]) {
             let end = self.bytes + self.searched + newline + 1;
             self.take_line(&block[self.bytes..end], max_line, rest);

@@ -250,7 +250,8 @@ impl Dividing for Joining {
 
     fn scan(&mut self, block: &[u8], max_line: usize, rest: &mut bool) {
         let mut start = self.unfinished_from();
-        let from = start + self.searched;
+        // NULs at the end may have been left out since.
+        let from = (start + self.searched).min(block.len());
         for newline in memchr::memchr_iter(b'\n', &block[from..]) {
             let end = from + newline + 1;
             self.take_line(&block[start..end], max_line, rest);

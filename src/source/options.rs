@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::encodings::{self, EncodingRule};
 use super::live::Live;
 use super::multiline::{self, MULTILINE, Multiline};
 use super::origin::OriginRule;
@@ -16,8 +17,9 @@ use crate::core::quantity;
 use crate::state::Memory;
 
 /// The options that every source has.
-pub const OPTIONS: [OptionSpec; 5] = [
+pub const OPTIONS: [OptionSpec; 6] = [
     multiline::OPTION,
+    encodings::OPTION,
     OptionSpec::text("origin", "fingerprint|path|NAME", Group::Input, "Name of an input in the ids of its documents")
         .default("fingerprint")
         .more(
@@ -57,6 +59,8 @@ pub struct ReadOptions {
     pub origin: OriginRule,
     /// How the envelope of a content is found.
     pub wrapping: Wrapping,
+    /// How the encoding of a content is found.
+    pub encoding: EncodingRule,
     /// How lines become records.
     pub records: RecordRules,
     /// The lines that earlier runs settled, which are not delivered again.
@@ -84,6 +88,7 @@ impl ReadOptions {
         let wrapping = values.text("wrapping").map(Wrapping::parse).unwrap_or_default();
         let multiline = values.parsed(MULTILINE, Multiline::parse)?.unwrap_or_default();
         let records = RecordRules::of_logs(multiline.rule()?);
-        Ok(ReadOptions { size, origin, wrapping, records, ..ReadOptions::default() })
+        let encoding = values.parsed("encoding", EncodingRule::parse)?.unwrap_or_default();
+        Ok(ReadOptions { size, origin, wrapping, records, encoding, ..ReadOptions::default() })
     }
 }

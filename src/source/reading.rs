@@ -13,6 +13,7 @@ use super::api::RunContext;
 use super::batching_delay::{self, BatchingDelay};
 use super::cutter::Cutter;
 use super::decompress::{self, Compression, MAGIC_BYTES, Tracked};
+use super::encodings::KNOWN_UTF_8;
 use super::joint::Joint;
 use super::journald_export::{self, ExportReader};
 use super::origin::fingerprint;
@@ -88,6 +89,7 @@ pub(super) fn read_file(
     };
     let patience = Cell::new(BatchingDelay::default());
     let absolute = path.and_then(|path| std::path::absolute(path).ok());
+    let shown = name;
     let name = |beginning: &[u8]| {
         let origin = match &log {
             Some(log) => Origin { fingerprint: Some(fingerprint(beginning)), ..log.clone() },
@@ -105,7 +107,10 @@ pub(super) fn read_file(
         }
     };
     let joint = Joint::of(path.filter(|_| log.is_none()));
-    let cutter = Cutter { size: &options.size, pool, receiver, name: &name, rules: &options.records, joint };
+    // An export of the journal is converted to lines in UTF-8.
+    let encoding = if is_export { KNOWN_UTF_8 } else { options.encoding };
+    let (rules, is_unpacked) = (&options.records, compression != Compression::None);
+    let cutter = Cutter { size: &options.size, pool, receiver, name: &name, rules, joint, encoding, is_unpacked };
     // A pipe or a terminal has no time of its last change, so its bytes have the time of their arrival.
     let modified = file.metadata().ok().filter(Metadata::is_file).map(|data| modified_ms(&data));
     let time = || modified.unwrap_or_else(now_ms);
@@ -126,6 +131,7 @@ pub(super) fn read_file(
     }
     match end? {
         End::Complete => Ok(InputEnd::Complete),
+        End::Binary(binary) => Ok(InputEnd::Binary(binary.words(shown))),
         End::Stopped { .. } if resuming.as_ref().is_some_and(Resuming::is_settled_whole) => Ok(InputEnd::Complete),
         // Lines that are held back were not delivered either.
         End::Stopped { offset } => {

@@ -104,7 +104,7 @@ impl Source for PullSource {
         let (Some(puller), Some(live)) = (puller, &context.options.live) else {
             return Error::internal(format!("{}: the socket is not open", self.name)).into();
         };
-        let origin = messages::origin(&self.name).wrapped(self.envelope);
+        let origin = messages::origin(&self.name, context.options.encoding).wrapped(self.envelope);
         let mut messages = Messages::new(context.receiver, &context.options.size, origin);
         match receive(puller, &mut messages, &live.stop) {
             Err(error) => error.into(),

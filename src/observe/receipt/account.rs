@@ -124,8 +124,27 @@ pub struct Receipt {
     /// The containers whose logs were read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub containers: Vec<ReadContainer>,
+    /// Files and directories that were left out because of what they are: binary or hidden.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOutFile>,
     /// The errors, one sentence each.
     pub errors: Vec<String>,
+}
+
+/// A file or directory that was left out because of what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOutFile {
+    /// Its name.
+    pub name: String,
+    /// What it is, and which command helps.
+    pub why: String,
+}
+
+impl LeftOutFile {
+    /// The sentence about it.
+    pub fn sentence(&self) -> String {
+        format!("{}: left out, {}", self.name, self.why)
+    }
 }
 
 /// An input with an end that was not read to that end.
@@ -230,6 +249,7 @@ impl Receipt {
             stopped: Vec::new(),
             unread: Vec::new(),
             containers: Vec::new(),
+            left_out: Vec::new(),
             errors,
         }
     }
@@ -244,6 +264,11 @@ impl Receipt {
     /// it back.
     pub fn with_containers(self, containers: Vec<ReadContainer>) -> Self {
         Receipt { containers, ..self }
+    }
+
+    /// Adds the files that were left out. They change no exit code.
+    pub fn with_left_out(self, left_out: Vec<LeftOutFile>) -> Self {
+        Receipt { left_out, ..self }
     }
 
     /// Returns the exit code: 0 if all lines are accounted for and none is dead-lettered, 1 if some are dead-lettered, 3 if

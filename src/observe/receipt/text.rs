@@ -5,7 +5,7 @@ use std::fmt;
 use super::account::{Counted, Loss, ReadContainer, Receipt, StoppedInput, UnreadFile, Way};
 use crate::core::numbers::{grouped, human_bytes};
 use crate::core::printable;
-use crate::observe::counters::{FILTERED_HEADER, LIMIT_HITS, MATCHED, NANOSECONDS, TRIED};
+use crate::observe::counters::{FILTERED_HEADER, LIMIT_HITS, MATCHED, NANOSECONDS, NULS, TRIED};
 
 /// The number of patterns shown, the slowest first.
 const SHOWN_PATTERNS: usize = 10;
@@ -29,6 +29,7 @@ impl fmt::Display for Receipt {
             }
         }
         self.write_containers(f)?;
+        self.write_left_out(f)?;
         self.write_resumed(f)?;
         if !self.agrees {
             let difference = grouped(self.read.abs_diff(self.tally.total()));
@@ -119,6 +120,22 @@ impl Receipt {
             let lossy = more.iter().filter(|container| container.loss != Loss::None).count();
             let count = more.len();
             write!(f, "\n  and {count} more containers, {lossy} of them with a loss, which the JSON receipt lists")?;
+        }
+        Ok(())
+    }
+
+    /// Writes the NULs and the files that were left out.
+    fn write_left_out(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(nuls) = self.others.get(NULS.name) {
+            let nuls = grouped(*nuls);
+            write!(f, "\n  {nuls} NUL bytes between records were left out: a file was truncated, or the power failed")?;
+        }
+        for left_out in self.left_out.iter().take(SHOWN_INPUTS) {
+            write!(f, "\n  {}", printable::line(&left_out.sentence()))?;
+        }
+        if self.left_out.len() > SHOWN_INPUTS {
+            let more = self.left_out.len() - SHOWN_INPUTS;
+            write!(f, "\n  and {more} more files, which the JSON receipt lists")?;
         }
         Ok(())
     }

@@ -8,7 +8,6 @@ use super::{Content, Cutter, SMALL_PART};
 use crate::core::batch::{Batch, Ids};
 use crate::core::context::Context;
 use crate::core::error::Result;
-use crate::core::lines::without_carriage_return;
 use crate::core::record::IdRule;
 use crate::source::block_pool::Block;
 use crate::source::dividing::{Alone, Part};
@@ -36,7 +35,7 @@ impl Content {
         } else {
             Bytes::from_owner(Block { bytes: block, filled: complete, pool: Arc::clone(cutter.pool), reusable })
         };
-        let partial = partial && data[complete - 1] != b'\n';
+        let partial = partial && !self.line_end().ends(&data);
         if let Some(dividing) = &mut self.dividing {
             let records = dividing.take_ended();
             return self.hand_out_records(cutter, &context, &data, &records, size, partial);
@@ -98,8 +97,7 @@ impl Content {
             start += part.len();
             let alone = group.first().and_then(|record| record.alone);
             let partial = alone == Some(Alone::Rest) || (partial && start == data.len());
-            let bare = part.strip_suffix(b"\n").unwrap_or(&part);
-            let is_long = alone == Some(Alone::Long) || without_carriage_return(bare).len() > cutter.size.max_line;
+            let is_long = alone == Some(Alone::Long) || self.line_end().without(&part).len() > cutter.size.max_line;
             if alone.is_some() && is_long {
                 self.set_aside_whole(cutter, context, &part, partial)?;
             } else {
@@ -162,19 +160,30 @@ impl Content {
     /// kept.
     pub(super) fn begin_long_line(&mut self, cutter: &Cutter) {
         let block = std::mem::take(&mut self.block);
-        let held = &block[..std::mem::take(&mut self.filled)];
+        let (held, rest) = block[..self.filled].split_at(self.passable());
         self.searched = 0;
         self.dividing.iter_mut().for_each(|dividing| dividing.forget_line());
         let context = self.context(cutter, held);
         self.long = Some(Overlong::new(context, held, cutter.size.max_line));
+        (self.block, self.filled) = (rest.to_vec(), rest.len());
+    }
+
+    /// The number of bytes of the block that can be passed to a long line: without a run of NULs that may go on, and without half
+    /// a unit of UTF-16.
+    fn passable(&self) -> usize {
+        let width = self.line_end().width();
+        self.filled.saturating_sub(self.open_nuls) / width * width
     }
 
     /// Adds the new bytes to the long line. Returns `true` if the line has ended and was set aside. The block then
     /// holds the bytes that follow the line.
     pub(super) fn pass_long_line(&mut self, cutter: &Cutter) -> Result<bool> {
+        let passable = self.passable();
         let Some(long) = &mut self.long else { return Ok(true) };
-        let newline = memchr::memchr(b'\n', &self.block[..self.filled]);
-        let end = newline.map_or(self.filled, |newline| newline + 1);
+        let line_end = long.line_end();
+        let filled = &self.block[..self.filled];
+        let newline = line_end.find(filled);
+        let end = newline.unwrap_or(passable);
         long.add(&self.block[..end]);
         self.block.copy_within(end..self.filled, 0);
         self.filled -= end;

@@ -70,7 +70,7 @@ impl api::Source for Listening {
             return Error::internal(format!("{}: nobody listens there", self.address)).into();
         };
         let (size, receiver) = (&context.options.size, context.receiver);
-        let origin = messages::origin(&source.name).wrapped(Envelope::Syslog);
+        let origin = messages::origin(&source.name, context.options.encoding).wrapped(Envelope::Syslog);
         let mut outbox = Outbox::new(Messages::new(receiver, size, origin), &source.counts);
         let received = match &source.socket {
             Socket::Udp(socket) => udp::receive(socket, source, live, size.max_line, &mut outbox),

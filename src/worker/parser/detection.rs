@@ -1,11 +1,10 @@
 //! Detection of formats: finds the format of the lines of an input.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use super::text::{Messages, Texts};
 use crate::core::batch::{Batch, Origin};
-use crate::core::lines;
 use crate::core::records::HEADER;
 use crate::envelope::Opener;
 use crate::grok::{Format, Library};
@@ -25,28 +24,41 @@ pub(super) struct Detection {
 impl Detection {
     /// Returns the format of the lines of `origin`. The first call for an origin detects it from its lines in `batch`
     /// and reports it to the user with `say`.
-    pub fn detect(&self, library: &Library, batch: &Batch, origin: &Origin, say: &dyn Fn(String)) -> Option<Format> {
+    pub fn detect(
+        &self,
+        library: &Library,
+        batch: &Batch,
+        origin: &Origin,
+        keeps_ansi: bool,
+        say: &dyn Fn(String),
+    ) -> Option<Format> {
         let mut detected = self.detected.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(format) = detected.get(&origin.id) {
             return format.clone();
         }
         // The lines of a container are examined without their envelope.
         let mut opener = Opener::new(library.is_ecs()).ok().filter(|_| origin.envelope.is_container());
+        let (mut text, mut messages) = (Texts::new(keeps_ansi), Messages::new(keeps_ansi));
         let lines = batch.records().enumerate();
         let own = lines.filter_map(|(index, line)| {
             if batch.framing.has(HEADER, index) {
                 return None;
             }
             let place = batch.place(index, line.start);
-            let line = lines::without_mark(line.bytes, place.offset);
-            let message = match &mut opener {
-                Some(opener) => Cow::Owned(opener.open(origin.envelope, line, place.context.time_ms).message.to_vec()),
-                None => Cow::Borrowed(line),
-            };
-            (place.context.origin.id == origin.id).then_some(message)
+            if place.context.origin.id != origin.id {
+                return None;
+            }
+            Some(match &mut opener {
+                Some(opener) => {
+                    let line = text.with_ansi(line.bytes, place.offset, origin);
+                    let opened = opener.open(origin.envelope, line, place.context.time_ms);
+                    messages.of(opened.message).to_vec()
+                }
+                None => text.of(line.bytes, place.offset, origin).to_vec(),
+            })
         });
-        let own: Vec<Cow<'_, [u8]>> = own.take(SAMPLE).collect();
-        let sample: Vec<&[u8]> = own.iter().map(|line| &**line).collect();
+        let own: Vec<Vec<u8>> = own.take(SAMPLE).collect();
+        let sample: Vec<&[u8]> = own.iter().map(Vec::as_slice).collect();
         let format = library.detect(&sample);
         let Origin { id, name, .. } = origin;
         say(match &format {

@@ -29,6 +29,8 @@ pub struct Formats {
     /// Patterns split into their parts, for the explanations in dead letters.
     parts: Mutex<HashMap<String, Arc<Parts>>>,
     pub(super) unmatched: Unmatched,
+    /// Whether sequences that control a terminal stay in texts.
+    pub(super) keeps_ansi: bool,
     pub(super) sums: PatternCounters,
     pub(super) stages: Vec<Arc<dyn StageSpec>>,
     pub(super) stage_sums: PatternCounters,
@@ -60,13 +62,19 @@ impl Formats {
         };
         let (library, parts) = (Arc::new(library), Mutex::default());
         let (stages, stage_sums) = (Vec::new(), PatternCounters::default());
-        Formats { choice, library, parts, unmatched, sums, stages, stage_sums, say: Box::new(say) }
+        let keeps_ansi = false;
+        Formats { choice, library, parts, unmatched, keeps_ansi, sums, stages, stage_sums, say: Box::new(say) }
     }
 
     /// Returns the shared state for sinks that take records as they were read. Nothing is parsed: a record only gets its id.
     pub fn of_records() -> Self {
         let formats = Formats::new(Vec::new(), Library::builtin(), Unmatched::Keep, drop);
         Formats { choice: Choice::None, ..formats }
+    }
+
+    /// Keeps the sequences that control a terminal, such as colours, if `keeps_ansi` is set.
+    pub fn keeping_ansi(self, keeps_ansi: bool) -> Self {
+        Formats { keeps_ansi, ..self }
     }
 
     /// Adds the stages that every event passes, in this order.
@@ -109,7 +117,7 @@ impl Formats {
     pub(super) fn detect(&self, batch: &Batch, origin: &Origin) -> Option<Format> {
         match &self.choice {
             Choice::Given(_) | Choice::None => None,
-            Choice::Auto(detection) => detection.detect(&self.library, batch, origin, &self.say),
+            Choice::Auto(detection) => detection.detect(&self.library, batch, origin, self.keeps_ansi, &self.say),
         }
     }
 }

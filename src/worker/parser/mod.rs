@@ -1,7 +1,8 @@
 //! Detects the format of lines, and turns the lines of a batch into encoded documents.
 //!
 //! `formats` holds what all parsers of a process share, `detection` finds the format of an input, `rule` is a format as
-//! one thread uses it, `chain` has its stages, `parsing` does the work, and `parsed` is its result.
+//! one thread uses it, `chain` has its stages, `text` makes the text of a record from its bytes, `parsing` does the work, and
+//! `parsed` is its result.
 
 mod chain;
 mod detection;
@@ -10,6 +11,7 @@ mod formats;
 mod parsed;
 mod parsing;
 mod rule;
+pub mod text;
 
 pub use formats::{Formats, Unmatched};
 pub use parsed::{Fate, LetterDraft, Parsed};

@@ -7,11 +7,11 @@ use super::first_line::Text;
 use super::formats::{Formats, Unmatched};
 use super::parsed::{Fate, LetterDraft, Parsed};
 use super::rule::Rule;
+use super::text::{Messages, Texts};
 use crate::core::batch::{Batch, Framing, Place};
 use crate::core::context::{Context, Origin};
 use crate::core::envelope::Envelope;
 use crate::core::error::Result;
-use crate::core::lines;
 use crate::core::record::{self, Key, Ordinals, RecordId, time_hash};
 use crate::core::records::HEADER;
 use crate::dead_letter::Reason;
@@ -63,6 +63,8 @@ pub struct Parser {
     changes: Changes,
     /// Created at its first use.
     opener: Option<Opener>,
+    text: Texts,
+    messages: Messages,
     /// The origin for which `rules` were detected.
     detected_for: Option<(u64, Envelope)>,
     ordinals: Ordinals,
@@ -94,6 +96,8 @@ impl Formats {
             stages: Chain::new(&self.stages)?,
             changes: Changes::default(),
             opener: None,
+            text: Texts::new(self.keeps_ansi),
+            messages: Messages::new(self.keeps_ansi),
             detected_for: None,
             ordinals: Ordinals::default(),
             clock: Clock::new(),
@@ -120,6 +124,8 @@ impl Parser {
         self.ordinals.clear();
         let unparsed = self.formats.is_none();
         let mut opener = self.opener.take();
+        let (mut texts, mut messages) = (std::mem::take(&mut self.text), std::mem::take(&mut self.messages));
+        texts.begin(batch);
         let roles = Roles::of(batch);
         let has_tables = batch.framing != Framing::Lines;
         for (index, line) in batch.records().enumerate() {
@@ -149,7 +155,6 @@ impl Parser {
                 let (partial, closed) = (batch.is_partial(index), batch.is_closed(index));
                 LineContext { index: index as u32, id, context: place.context, partial, closed }
             };
-            let text = lines::without_mark(record, place.offset);
             let is_timed = matches!(place.key, Key::Time { .. });
             let fate = match origin.envelope {
                 // The id of a record alone needs its envelope only if the envelope holds its time.
@@ -160,6 +165,7 @@ impl Parser {
                 }
                 Envelope::None if origin.fields.is_none() => {
                     let id = self.id(&place, record, None, parsed);
+                    let text = texts.of(record, place.offset, origin);
                     self.parse_line(at(id), Text::of(text, has_tables), None, parsed)
                 }
                 envelope => {
@@ -167,9 +173,15 @@ impl Parser {
                         Some(opener) => opener,
                         none => none.insert(Opener::new(self.formats.library.is_ecs())?),
                     };
+                    // The id of a record with a time is made from its message, and has the sequences of a terminal.
+                    let text = match is_timed {
+                        true => texts.with_ansi(record, place.offset, origin),
+                        false => texts.of(record, place.offset, origin),
+                    };
                     let opened = opener.open_of(origin, text, now_ms);
                     let at = at(self.id(&place, record, Some(&opened), parsed));
                     let Opened { message, outer, is_enveloped, .. } = opened;
+                    let message = messages.of(message);
                     match self.rules[..] {
                         _ if unparsed => {
                             parsed.made += 1;
@@ -186,6 +198,7 @@ impl Parser {
         }
         parsed.joined = roles.joined;
         self.opener = opener;
+        (self.text, self.messages) = (texts, messages);
         self.add_up();
         Ok(())
     }

@@ -16,6 +16,7 @@ use crate::grok::Library;
 use crate::sink::Encoding;
 use crate::source::BlockPool;
 use crate::source::cutter::Cutter;
+use crate::source::encodings::EncodingRule;
 use crate::source::joint::Joint;
 use crate::source::outlet::Outlet;
 use crate::source::reader::{BatchReader, End};
@@ -144,7 +145,9 @@ fn read(content: &[u8], size: &BatchSize, steps: &[usize], wrapping: Wrapping) -
     let name = |beginning: &[u8]| wrapping.complete(Origin::new(ORIGIN, "x"), None, beginning);
     let rules = RecordRules::default();
     let pool: Arc<BlockPool> = Arc::default();
-    let cutter = Cutter { size, pool: &pool, receiver: &kept, name: &name, rules: &rules, joint: Joint::default() };
+    let (joint, encoding) = (Joint::default(), EncodingRule::Told);
+    let cutter =
+        Cutter { size, pool: &pool, receiver: &kept, name: &name, rules: &rules, joint, encoding, is_unpacked: false };
     let reader = BatchReader { cutter, idle: &|| true, quiet: &|_| false, time: &|| 0 };
     assert!(matches!(reader.read(&mut Trickle(content, steps, 0)).unwrap(), End::Complete));
     (kept.0.into_inner().unwrap(), kept.1.into_inner().unwrap())

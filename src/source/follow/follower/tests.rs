@@ -21,6 +21,7 @@ use crate::core::batch::Batch;
 use crate::core::error::Result;
 use crate::core::{lines, records};
 use crate::source::block_pool::BlockPool;
+use crate::source::encodings::KNOWN_UTF_8;
 use crate::source::follow::changing::Changing;
 use crate::source::follow::copies::{Copies, View};
 use crate::source::follow::file_table::{FileId, Found};
@@ -180,6 +181,8 @@ impl Fixed {
             timeout: *timeout,
             rules,
             changing: *changing,
+            encoding: KNOWN_UTF_8,
+            binary: &|_, _| (),
         };
         Follower::new(context, &views.0, &views.1, self.most_open)
     }
