@@ -53,6 +53,7 @@ mod split;
 pub mod stdin;
 mod symlinks;
 pub mod syslog;
+mod times;
 #[cfg(test)]
 mod tests;
 pub mod wrapping;

@@ -41,6 +41,9 @@ pub struct BatchReader<'a> {
     pub quiet: &'a dyn Fn(Duration) -> bool,
     /// Returns the time of the bytes that were just read ([`Context::time_ms`](crate::core::context::Context)).
     pub time: &'a dyn Fn() -> i64,
+    /// Whether each record has exactly the time of the bytes that it begins with. Otherwise the records of a block have the time
+    /// of the bytes that were read last, which is enough for a time of arrival.
+    pub exact: bool,
 }
 
 impl BatchReader<'_> {
@@ -70,7 +73,10 @@ impl BatchReader<'_> {
             if !cutter.receiver.is_open() {
                 return Ok(stopped(&content));
             }
-            content.advance(length, (self.time)());
+            match self.exact {
+                true => content.advance_exactly(length, (self.time)()),
+                false => content.advance(length, (self.time)()),
+            }
             let is_full = content.is_full();
             // Asking whether more data comes costs time, so it is done only if there is a record to deliver.
             if (is_full || (content.has_record(cutter) && (self.idle)())) && !content.hand_out(cutter)? {

@@ -126,7 +126,9 @@ impl Content {
     /// no more.
     fn cut(&mut self, cutter: &Cutter, whole: Batch, records: Option<&[Part]>, block: usize) -> bool {
         let are_lines = self.dividing.as_ref().is_none_or(|dividing| dividing.records_are_lines());
-        for batch in split(cutter.size, &whole, records, are_lines, block) {
+        let times = self.times.take_until(self.offset + whole.data.len() as u64);
+        let batches = split(cutter.size, &whole, records, are_lines, block).into_iter();
+        for batch in batches.flat_map(|batch| times.divide(batch)) {
             let batch = match &self.before {
                 Some(before) if batch.offset == 0 => {
                     let context = Context { header: Some(Arc::clone(before)), ..batch.context };
