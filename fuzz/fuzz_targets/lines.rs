@@ -54,7 +54,7 @@ fuzz_target!(|input: &[u8]| {
         rules: &RecordRules::default(),
         joint: Joint::default(),
     };
-    let reader = BatchReader { cutter, idle: &|| lines % 2 == 0, quiet: &|_| false, time: &|| 0 };
+    let reader = BatchReader { cutter, idle: &|| lines % 2 == 0, quiet: &|_| false, time: &|| 0, exact: false };
     let end = reader.read(&mut limited).expect("the receiver does not fail");
     let (lines, bytes) = count.0.into_inner().unwrap();
     match end {

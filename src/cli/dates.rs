@@ -100,9 +100,10 @@ impl DateArgs {
     /// Returns the command-line arguments with the same meaning.
     pub(super) fn arguments(&self) -> Vec<OsString> {
         let order = self.date_order.and_then(|order| order.to_possible_value());
-        let formats = self.date_format.iter().map(|DateFormat { field, format }| {
-            Some(format!("--date-format={}={format}", field.text))
-        });
+        let formats = self
+            .date_format
+            .iter()
+            .map(|DateFormat { field, format }| Some(format!("--date-format={}={format}", field.text)));
         let one = [
             self.timezone.as_ref().map(|zone| format!("--timezone={}", zone.name())),
             order.map(|order| format!("--date-order={}", order.get_name())),

@@ -152,12 +152,7 @@ impl Dates {
 }
 
 /// Reads the values of the name at `name`. Returns the first date, or why the first value is none; `None` if all are null.
-fn read(
-    object: ObjectView<'_>,
-    name: usize,
-    formats: &mut Formats,
-    base_ms: i64,
-) -> Option<Outcome> {
+fn read(object: ObjectView<'_>, name: usize, formats: &mut Formats, base_ms: i64) -> Option<Outcome> {
     let ObjectView { tape, line, .. } = object;
     let mut fault = None;
     for at in tape.joined_with(name) {

@@ -78,9 +78,14 @@ impl Compression {
         }
     }
 
+    /// Returns a reader that decompresses `input`.
+    pub fn reader<'a, R: BufRead + Send + 'a>(self, input: R) -> io::Result<Box<dyn Read + Send + 'a>> {
+        self.timed_reader(input, MemberTime::default())
+    }
+
     /// Returns a reader that decompresses `input`. For gzip, it sets `time` to that of the member that the bytes of a read belong
     /// to.
-    pub fn reader<'a, R: BufRead + Send + 'a>(
+    pub(super) fn timed_reader<'a, R: BufRead + Send + 'a>(
         self,
         input: R,
         time: MemberTime,

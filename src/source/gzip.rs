@@ -214,7 +214,8 @@ mod tests {
                 }
             }
             let times = [(b"one", Some(1_100_000_000_000)), (b"two", None), (b"six", Some(7000))];
-            let expected: Vec<_> = times.iter().flat_map(|(text, time)| text.iter().map(|byte| (*byte, *time))).collect();
+            let expected: Vec<_> =
+                times.iter().flat_map(|(text, time)| text.iter().map(|byte| (*byte, *time))).collect();
             assert_eq!(read, expected, "capacity {capacity}");
         }
     }

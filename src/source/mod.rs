@@ -53,9 +53,9 @@ mod split;
 pub mod stdin;
 mod symlinks;
 pub mod syslog;
-mod times;
 #[cfg(test)]
 mod tests;
+mod times;
 pub mod wrapping;
 
 pub use self::block_pool::BlockPool;

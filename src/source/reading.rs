@@ -86,7 +86,7 @@ pub(super) fn read_file(
     let member = MemberTime::default();
     let mut content = match is_export {
         true => Box::new(ExportReader::new(tracked)),
-        false => compression.reader(tracked, member.clone()).map_err(|error| damaged(error, 0, 0))?,
+        false => compression.timed_reader(tracked, member.clone()).map_err(|error| damaged(error, 0, 0))?,
     };
     let patience = Cell::new(BatchingDelay::default());
     let absolute = path.and_then(|path| std::path::absolute(path).ok());

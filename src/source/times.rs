@@ -114,11 +114,15 @@ mod tests {
         let mut times = Times::default();
         times.note(104, 10, 20); // in the middle of the second record
         times.note(109, 20, 0); // at the beginning of the fourth
-        let shown: Vec<_> = times.divide(batch.clone()).iter().map(|part| (part.records, part.context.time_ms)).collect();
+        let shown: Vec<_> =
+            times.divide(batch.clone()).iter().map(|part| (part.records, part.context.time_ms)).collect();
         assert_eq!(shown, [(2, 10), (1, 20), (1, 0)]);
         let one = times.divide(Batch { offset: 200, ..batch.clone() });
         assert_eq!(one.iter().map(|part| part.context.time_ms).collect::<Vec<_>>(), [0]);
-        assert_eq!(Times::default().divide(batch), [Batch::new(Arc::new(Origin::new(1, "x")), 100, 4, Bytes::from_static(b"a\nbb\nccc\nd\n"))]);
+        assert_eq!(
+            Times::default().divide(batch),
+            [Batch::new(Arc::new(Origin::new(1, "x")), 100, 4, Bytes::from_static(b"a\nbb\nccc\nd\n"))]
+        );
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(super) fn read(text: &[u8], parts: &mut Parts<'_>) -> Option<()> {
     let value = |from: usize, to: usize| (from..to).fold(0_u64, |value, index| value * 10 + digit(index));
     parts.unix = Some(value(0, seconds) as i64);
     parts.nanos = value(seconds, seconds + 9) as u32;
-    parts.digits = length.max(whole) - seconds;
+    parts.digits = (length.max(whole) - seconds) as u8;
     Some(())
 }
 

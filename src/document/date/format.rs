@@ -108,9 +108,8 @@ fn joda(text: &str) -> Result<Vec<Item>> {
     let mut rest = text.as_bytes();
     while let Some((&letter, after)) = rest.split_first() {
         if letter == b'\'' {
-            rest = quoted(after, &mut items).ok_or_else(|| {
-                Error::usage(format!("date format {text:?}: a quote (') is not closed"))
-            })?;
+            rest = quoted(after, &mut items)
+                .ok_or_else(|| Error::usage(format!("date format {text:?}: a quote (') is not closed")))?;
             continue;
         }
         if !letter.is_ascii_alphabetic() {

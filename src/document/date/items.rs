@@ -29,10 +29,9 @@ pub(super) enum Item {
     Iso8601,
 }
 
-/// Returns the parts of the date in `text`; `None` when `items` do not read the whole text.
+/// Reads the parts of the date in `text`. Returns `None` when `items` do not read the whole text.
 #[inline]
-pub(super) fn read<'a>(items: &[Item], text: &'a [u8]) -> Option<Parts<'a>> {
-    let mut parts = Parts::default();
+pub(super) fn read<'a>(items: &[Item], text: &'a [u8], parts: &mut Parts<'a>) -> Option<()> {
     let (mut month, mut day) = (0, 0);
     let mut rest = text;
     for item in items {
@@ -68,17 +67,17 @@ pub(super) fn read<'a>(items: &[Item], text: &'a [u8]) -> Option<Parts<'a>> {
                 parts.afternoon = Some(afternoon);
                 after
             }
-            Item::Fraction => fraction(rest, &mut parts)?,
-            Item::Offset => offset(rest, &mut parts)?,
+            Item::Fraction => fraction(rest, parts)?,
+            Item::Offset => offset(rest, parts)?,
             Item::ZoneName => {
                 let (name, after) = rest.split_at(rest.iter().take_while(|byte| in_zone_name(**byte)).count());
                 parts.zone = ZoneText::Name(name);
                 after
             }
-            Item::UnixSeconds => unix_seconds(rest, &mut parts)?,
-            Item::UnixMilliseconds => unix_milliseconds(rest, &mut parts)?,
-            Item::Tai64n => super::epoch::tai64n(rest, &mut parts)?,
-            Item::Iso8601 => iso8601(rest, &mut parts, &mut month, &mut day)?,
+            Item::UnixSeconds => unix_seconds(rest, parts)?,
+            Item::UnixMilliseconds => unix_milliseconds(rest, parts)?,
+            Item::Tai64n => super::epoch::tai64n(rest, parts)?,
+            Item::Iso8601 => iso8601(rest, parts, &mut month, &mut day)?,
         };
     }
     if !rest.is_empty() {
@@ -87,7 +86,7 @@ pub(super) fn read<'a>(items: &[Item], text: &'a [u8]) -> Option<Parts<'a>> {
     if month != 0 || day != 0 {
         parts.day = Day::Month { month, day };
     }
-    Some(parts)
+    Some(())
 }
 
 fn in_zone_name(byte: u8) -> bool {

@@ -35,6 +35,7 @@ mod names;
 mod order;
 mod parts;
 mod point;
+mod quick;
 mod rules;
 mod scan;
 mod shapes;
@@ -45,9 +46,11 @@ use std::sync::Arc;
 
 pub use crate::core::calendar::{MS_PER_DAY, now_ms, write_iso};
 use crate::core::error::{Error, Result};
-use format::Format;
 pub use format::ANY;
+use format::Format;
+use parts::Parts;
 pub use point::{Date, MAX_ISO};
+use quick::Quick;
 pub use rules::{DateOptions, Order, Rules, base_year};
 pub use zone::Zone;
 
@@ -55,6 +58,8 @@ pub use zone::Zone;
 #[derive(Debug, Clone)]
 pub struct Formats {
     formats: Vec<Format>,
+    /// The shapes that the first format reads, and that are read quickly.
+    quick: Quick,
     rules: Arc<Rules>,
     /// The last text that was read; `last` is its date. Many lines of a log have the same second.
     last_text: Vec<u8>,
@@ -128,19 +133,21 @@ impl Formats {
     /// # Errors
     /// A usage error that shows the format and says what is allowed.
     pub fn with<S: AsRef<str>>(formats: &[S], rules: &Arc<Rules>) -> Result<Formats> {
+        let quick = formats.first().map_or(Quick::None, |first| Quick::of(first.as_ref()));
         let formats = formats.iter().map(|text| Format::new(text.as_ref())).collect::<Result<Vec<_>>>()?;
         if formats.is_empty() {
             return Err(Error::usage("a date needs at least one format, for instance ISO8601 or %d/%b/%Y:%H:%M:%S %z"));
         }
         let last = Reading { date: Date::of_ms(0), notes: Notes::default() };
         let (rules, last_text) = (Arc::clone(rules), Vec::with_capacity(MAX_REMEMBERED));
-        Ok(Formats { formats, rules, last_text, last, last_base: None })
+        Ok(Formats { formats, quick, rules, last_text, last, last_base: None })
     }
 
-    /// Returns the readers of any shape that is known.
+    /// Returns the reader of any shape that is known.
     pub fn any(rules: &Arc<Rules>) -> Formats {
         let last = Reading { date: Date::of_ms(0), notes: Notes::default() };
-        Formats { formats: vec![Format::Any], rules: Arc::clone(rules), last_text: Vec::with_capacity(MAX_REMEMBERED), last, last_base: None }
+        let (rules, last_text) = (Arc::clone(rules), Vec::with_capacity(MAX_REMEMBERED));
+        Formats { formats: vec![Format::Any], quick: Quick::All, rules, last_text, last, last_base: None }
     }
 
     /// Returns the date in `text`. `base_ms` is the time of the context.
@@ -157,7 +164,10 @@ impl Formats {
     }
 
     fn read_anew(&mut self, text: &[u8], base_ms: i64) -> Outcome {
-        let reading = self.look(text, base_ms)?;
+        let reading = match self.quick.read(text, &self.rules, base_ms) {
+            Some(reading) => reading,
+            None => self.look(text, base_ms)?,
+        };
         if text.len() <= MAX_REMEMBERED {
             self.last_text.clear();
             self.last_text.extend_from_slice(text);
@@ -175,11 +185,14 @@ impl Formats {
     pub fn look(&self, text: &[u8], base_ms: i64) -> Outcome {
         let mut fault = Fault::Unread;
         for format in &self.formats {
-            let parts = match format {
-                Format::Items(items) => items::read(items, text),
-                Format::Any => shapes::read(text),
+            let mut parts = Parts::default();
+            let read = match format {
+                Format::Items(items) => items::read(items, text, &mut parts),
+                Format::Any => shapes::read(text, &mut parts),
             };
-            let Some(parts) = parts else { continue };
+            if read.is_none() {
+                continue;
+            }
             match parts.resolve(&self.rules, base_ms) {
                 Ok(reading) => return Ok(reading),
                 Err(Fault::Ambiguous) => fault = Fault::Ambiguous,

@@ -53,7 +53,7 @@ pub(super) struct Parts<'a> {
     pub second: u32,
     /// The fraction of the second, and the number of digits that it had.
     pub nanos: u32,
-    pub digits: usize,
+    pub digits: u8,
     pub afternoon: Option<bool>,
     pub zone: ZoneText<'a>,
     /// Seconds since 1970, which need no other part but the fraction.
@@ -68,16 +68,31 @@ impl Parts<'_> {
             return self.finish(seconds, Notes::default());
         }
         let time = self.seconds_of_day().ok_or(Fault::Unread)?;
-        // The usual case: everything is there.
-        if let (Year::Full(year), ZoneText::Minutes(minutes)) = (self.year, self.zone)
-            && !matches!(self.day, Day::Numbers(_))
-        {
-            let days = days(self.day, year).ok_or(Fault::Unread)?;
-            return self.finish(days * SECONDS_PER_DAY + time - minutes * 60, Notes::default());
+        // The usual case: the offset is known, and the order of the parts.
+        let (offset, mut notes) = match (self.zone, &rules.zone) {
+            (ZoneText::Minutes(minutes), _) => (minutes * 60, Notes::default()),
+            (ZoneText::None, None) => (0, Notes::ZONELESS),
+            _ => return self.resolve_with(rules, base_ms, time),
+        };
+        if matches!(self.day, Day::Numbers(_)) {
+            return self.resolve_with(rules, base_ms, time);
         }
-        self.resolve_with(rules, base_ms, time)
+        let at = |year: i64| Some(days(self.day, year)? * SECONDS_PER_DAY + time - offset);
+        let found = match self.year {
+            Year::Full(year) => at(year),
+            Year::Short(two) => {
+                notes.add(Notes::BY_CONTEXT);
+                at(YearRule::new(base_ms, rules.base_year).nearest(two))
+            }
+            Year::None => {
+                notes.add(Notes::GUESSED_YEAR);
+                YearRule::new(base_ms, rules.base_year).latest(at, |seconds| seconds * 1000)
+            }
+        };
+        self.finish(found.ok_or(Fault::Unread)?, notes)
     }
 
+    #[cold]
     fn resolve_with(&self, rules: &Rules, base_ms: i64, time: i64) -> Outcome {
         let years = YearRule::new(base_ms, rules.base_year);
         let (year, day) = match self.day {

@@ -25,9 +25,9 @@ impl Date {
     /// Returns the date `seconds` and `nanos` (below a second) after 1970 UTC. `digits` is the number of digits that the
     /// fraction had in its text; more than nine count as nine.
     #[inline]
-    pub fn new(seconds: i64, nanos: u32, digits: usize) -> Date {
+    pub fn new(seconds: i64, nanos: u32, digits: u8) -> Date {
         let ms = seconds.saturating_mul(1000).saturating_add(i64::from(nanos / 1_000_000));
-        Date { ms, below_ms: nanos % 1_000_000, digits: digits.min(9) as u8 }
+        Date { ms, below_ms: nanos % 1_000_000, digits: if digits > 9 { 9 } else { digits } }
     }
 
     /// Returns the date `nanos` nanoseconds after 1970 UTC, without zeros at the end of its fraction: one program writes them, and

@@ -45,16 +45,20 @@ pub(super) fn number(text: &[u8]) -> Option<(u32, &[u8])> {
 /// Reads the digits of a fraction. Digits after the ninth are cut off.
 #[inline]
 pub(super) fn fraction<'a>(text: &'a [u8], parts: &mut Parts<'_>) -> Option<&'a [u8]> {
-    let length = digits(text, usize::MAX);
-    if length == 0 {
+    let (mut nanos, mut kept) = (0, 0);
+    while kept < 9 {
+        match text.get(kept) {
+            Some(digit @ b'0'..=b'9') => nanos = nanos * 10 + u32::from(digit - b'0'),
+            _ => break,
+        }
+        kept += 1;
+    }
+    if kept == 0 {
         return None;
     }
-    let mut nanos = 0;
-    for index in 0..9 {
-        nanos = nanos * 10 + if index < length { u32::from(text[index] - b'0') } else { 0 };
-    }
-    (parts.nanos, parts.digits) = (nanos, length);
-    Some(&text[length..])
+    let rest = &text[kept..];
+    (parts.nanos, parts.digits) = (nanos * 10_u32.pow(9 - kept as u32), kept as u8);
+    Some(&rest[digits(rest, usize::MAX)..])
 }
 
 /// Reads an offset: `Z`, `+hh`, `+hhmm` or `+hh:mm`, or with a minus.

@@ -11,8 +11,8 @@ use super::scan::{am_pm, digits, four_digits, fraction, number, offset, two_digi
 /// The longest text that is read, in bytes.
 const MAX_LENGTH: usize = 100;
 
-/// Returns the parts of the date in `text`; `None` when it is no date.
-pub(super) fn read(text: &[u8]) -> Option<Parts<'_>> {
+/// Reads the parts of the date in `text`. Returns `None` when it is no date.
+pub(super) fn read<'a>(text: &'a [u8], parts: &mut Parts<'a>) -> Option<()> {
     let text = text.trim_ascii();
     if text.len() > MAX_LENGTH {
         return None;
@@ -21,16 +21,15 @@ pub(super) fn read(text: &[u8]) -> Option<Parts<'_>> {
         [b'[', inside @ .., b']'] if !inside.contains(&b'[') => inside.trim_ascii(),
         _ => text,
     };
-    let mut parts = Parts::default();
     let rest = match text.first()? {
-        b'0'..=b'9' => digits_first(text, &mut parts)?,
-        b'@' => epoch::tai64n(text, &mut parts)?,
+        b'0'..=b'9' => digits_first(text, parts)?,
+        b'@' => epoch::tai64n(text, parts)?,
         // A router of Cisco marks a clock that is not set, or not in step.
-        b'*' | b'.' => month_first(&text[1..], &mut parts)?,
-        byte if byte.is_ascii_alphabetic() || !byte.is_ascii() => words_first(text, &mut parts)?,
+        b'*' | b'.' => month_first(&text[1..], parts)?,
+        byte if byte.is_ascii_alphabetic() || !byte.is_ascii() => words_first(text, parts)?,
         _ => return None,
     };
-    (rest.is_empty() && (parts.day != Day::None || parts.unix.is_some())).then_some(parts)
+    (rest.is_empty() && (parts.day != Day::None || parts.unix.is_some())).then_some(())
 }
 
 /// Reads a text that begins with the name of a month or a weekday.
@@ -84,7 +83,9 @@ fn digits_first<'a>(text: &'a [u8], parts: &mut Parts<'a>) -> Option<&'a [u8]> {
             *parts = Parts::default();
             epoch::read(text, parts).map(|()| &text[text.len()..])
         }),
-        (10 | 13 | 16 | 19, _) | (1, Some(b'.' | b'e' | b'E')) => epoch::read(text, parts).map(|()| &text[text.len()..]),
+        (10 | 13 | 16 | 19, _) | (1, Some(b'.' | b'e' | b'E')) => {
+            epoch::read(text, parts).map(|()| &text[text.len()..])
+        }
         _ => None,
     }
 }
@@ -144,6 +145,8 @@ fn day_first<'a>(text: &'a [u8], parts: &mut Parts<'a>) -> Option<&'a [u8]> {
 fn year_after_month<'a>(text: &'a [u8], mark: u8, parts: &mut Parts<'a>) -> Option<&'a [u8]> {
     let rest = match text {
         [byte, rest @ ..] if *byte == mark || matches!(byte, b' ' | b',') => blanks(rest),
+        // The point after the month counted as that of an abbreviation.
+        [b'0'..=b'9', ..] if mark == b'.' => text,
         [] => return Some(text),
         _ => return None,
     };

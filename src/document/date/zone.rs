@@ -60,8 +60,8 @@ const FIXED: [(&str, i64); 29] = [
 
 /// Names of zones that mean several offsets. They are read only if the zone of the job uses them.
 const SEVERAL: [&str; 20] = [
-    "IST", "BST", "AST", "ADT", "AMT", "AMST", "ART", "BRT", "CLT", "ECT", "GST", "HKT", "KST", "NST", "PHT", "PKT", "SGT", "SST",
-    "WAT", "WST",
+    "IST", "BST", "AST", "ADT", "AMT", "AMST", "ART", "BRT", "CLT", "ECT", "GST", "HKT", "KST", "NST", "PHT", "PKT",
+    "SGT", "SST", "WAT", "WST",
 ];
 
 /// What the name of a zone in a text means.
@@ -83,7 +83,8 @@ impl Zone {
     pub fn new(name: &str) -> Result<Zone> {
         if name == "local" {
             let table = TimeZone::try_system().map_err(|error| {
-                Error::usage("the time zone of this machine cannot be found; name one, such as Europe/Berlin").because(error)
+                Error::usage("the time zone of this machine cannot be found; name one, such as Europe/Berlin")
+                    .because(error)
             })?;
             let name = table.iana_name().unwrap_or("local").to_owned();
             return Ok(Zone { name, table });

@@ -9,7 +9,6 @@ use super::files::split;
 use crate::core::lines::without_carriage_return;
 use crate::envelope::container::{detect, glance};
 use crate::source::decompress::{Compression, MAGIC_BYTES};
-use crate::source::gzip::MemberTime;
 
 /// The bytes of a file that tell its form. A piece of a long line has 16 KiB, which JSON may make longer.
 const BEGINNING: u64 = 128 << 10;
@@ -45,7 +44,7 @@ pub fn first_time(newest: &Path) -> Option<u64> {
     if compression != Compression::None {
         let file = BufReader::new(File::open(&oldest).ok()?);
         bytes.clear();
-        compression.reader(file, MemberTime::default()).ok()?.take(BEGINNING).read_to_end(&mut bytes).ok()?;
+        compression.reader(file).ok()?.take(BEGINNING).read_to_end(&mut bytes).ok()?;
     }
     let line = &bytes[..memchr::memchr(b'\n', &bytes)?];
     glance(detect(&bytes), without_carriage_return(line)).map(|seen| seen.time_ns)

@@ -92,7 +92,8 @@ pub(super) fn read_joined(
     let rules = RecordRules { join: join.cloned(), header: None };
     let cutter =
         Cutter { size, pool: &Arc::default(), receiver: &kept, name: &name, rules: &rules, joint: Joint::default() };
-    let reader = BatchReader { cutter, idle: &|| steps[0].is_multiple_of(2), quiet: &|_| quiet(), time: &|| 0 };
+    let reader =
+        BatchReader { cutter, idle: &|| steps[0].is_multiple_of(2), quiet: &|_| quiet(), time: &|| 0, exact: false };
     let end = reader.read(&mut Trickle { content, steps, step: 0, given: 0, breaks_at }).unwrap();
     Outcome { batches: kept.batches.into_inner().unwrap(), long: kept.long.into_inner().unwrap(), end }
 }
