@@ -15,6 +15,7 @@ const NUMBERS: &str = "
     18 dropped_messages, 19 refused_requests, 20 unauthorized, 21 failed_handshakes, 22 unreported,
     64 tried, 65 matched, 66 nanoseconds, 67 limit_hits,
     96 handled, 97 kept, 98 nanoseconds,
+    120 zoneless, 121 guessed_years, 122 folds, 123 ambiguous,
     128 stored, 129 duplicate, 130 rejected, 131 failed,
     192 read, 193 sent, 194 dropped, 195 refused, 196 too_long, 197 unsent, 198 unsure,
     208 received,

@@ -214,7 +214,7 @@ fn one_line_of_syslog_has_one_date_by_file_and_by_network() {
     let line = "<30>Nov  3 04:05:06 gate app[1]: up\n";
     place.write("a.log", line);
     let arguments = ["--timezone", "America/New_York"];
-    let by_file = times(&place, &[&["a.log", "--wrapping", "syslog"], &arguments[..]].concat(), b"");
+    let by_file = times(&place, &[&["a.log", "-f", "syslog"], &arguments[..]].concat(), b"");
     let mut server = place.start(
         "logator",
         &[&["run", "syslog+tcp://127.0.0.1:0", "--to", "ndjson:out.ndjson", "-j", "1"], &arguments[..]].concat(),

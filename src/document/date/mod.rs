@@ -36,6 +36,7 @@ mod order;
 mod parts;
 mod point;
 mod quick;
+mod reading;
 mod rules;
 mod scan;
 mod shapes;
@@ -51,6 +52,7 @@ use format::Format;
 use parts::Parts;
 pub use point::{Date, MAX_ISO};
 use quick::Quick;
+pub use reading::{Fault, Notes, Outcome, Reading};
 pub use rules::{DateOptions, Order, Rules, base_year};
 pub use zone::Zone;
 
@@ -67,54 +69,6 @@ pub struct Formats {
     /// The context's time for which `last` is right; `None` if it is right for every time.
     last_base: Option<i64>,
 }
-
-/// A date that was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reading {
-    /// The date.
-    pub date: Date,
-    /// What had to be added to the text.
-    pub notes: Notes,
-}
-
-/// What had to be added to a text so that it became a point in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Notes(u8);
-
-impl Notes {
-    /// The text has no year.
-    pub const GUESSED_YEAR: Notes = Notes(1);
-    /// The text has no zone.
-    pub const ZONELESS: Notes = Notes(2);
-    /// The clock showed the time twice, when daylight saving time ended. The date is the first of both.
-    pub const FOLD: Notes = Notes(4);
-    /// The date depends on the time of the context in another way: the year has two digits, or the order of numbers follows
-    /// from it.
-    const BY_CONTEXT: Notes = Notes(8);
-
-    #[inline]
-    fn add(&mut self, more: Notes) {
-        self.0 |= more.0;
-    }
-
-    /// Whether one of these notes is there.
-    #[inline]
-    pub fn has(self, notes: Notes) -> bool {
-        self.0 & notes.0 != 0
-    }
-}
-
-/// The reason why a text gives no date.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// It is no date that is known.
-    Unread,
-    /// It may be several dates: the order of its numbers or the meaning of its zone is not known.
-    Ambiguous,
-}
-
-/// The result of reading a text.
-pub type Outcome = std::result::Result<Reading, Fault>;
 
 /// The maximum length of a text whose date is remembered, in bytes.
 const MAX_REMEMBERED: usize = 64;
@@ -172,8 +126,7 @@ impl Formats {
             self.last_text.clear();
             self.last_text.extend_from_slice(text);
             self.last = reading;
-            let by_context = Notes(Notes::GUESSED_YEAR.0 | Notes::BY_CONTEXT.0);
-            self.last_base = reading.notes.has(by_context).then_some(base_ms);
+            self.last_base = reading.notes.depend_on_context().then_some(base_ms);
         }
         Ok(reading)
     }

@@ -3,7 +3,7 @@
 //! A date is read only if one order is possible, or if the user names the order. Neighbours are not looked at, so the document
 //! of a record does not depend on them.
 
-use super::Fault;
+use super::reading::Fault;
 use super::rules::Order;
 use super::year_rule::YearRule;
 use crate::core::calendar::{days_from_civil, days_in_month};

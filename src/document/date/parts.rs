@@ -2,10 +2,10 @@
 
 use super::order::{self, Numbers};
 use super::point::Date;
+use super::reading::{Fault, Notes, Outcome, Reading};
 use super::rules::Rules;
 use super::year_rule::YearRule;
 use super::zone::{self, Named};
-use super::{Fault, Notes, Outcome, Reading};
 use crate::core::calendar::{FIRST_MS, LAST_MS, days_from_civil, days_in_month, is_leap};
 
 const SECONDS_PER_DAY: i64 = 86_400;

@@ -3,12 +3,13 @@
 //!
 //! A text that is not exactly so is left to the other readers.
 
+use super::format::ANY;
 use super::names::english_month;
 use super::point::Date;
+use super::reading::{Notes, Reading};
 use super::rules::Rules;
 use super::scan::two_digits;
 use super::year_rule::YearRule;
-use super::{ANY, Notes, Reading};
 use crate::core::calendar::{FIRST_MS, LAST_MS, days_from_civil, days_in_month};
 
 /// The shapes that the first of several formats reads.
@@ -76,7 +77,7 @@ fn syslog(text: &[u8], rules: &Rules, base_ms: i64) -> Option<Reading> {
     };
     let seconds = YearRule::new(base_ms, rules.base_year).latest(at, |seconds| seconds * 1000)?;
     let date = (seconds <= LAST_MS / 1000).then(|| Date::new(seconds, 0, 0))?;
-    Some(Reading { date, notes: Notes(Notes::GUESSED_YEAR.0 | Notes::ZONELESS.0) })
+    Some(Reading { date, notes: Notes::GUESSED_YEAR.with(Notes::ZONELESS) })
 }
 
 /// Reads `30/Nov/2026:11:00:00 +0100`.

@@ -122,8 +122,8 @@ fn berlin(order: Option<Order>) -> Arc<Rules> {
 fn a_date_says_what_had_to_be_added_to_it() {
     let plain: Arc<Rules> = Arc::default();
     let year = Arc::new(Rules { base_year: Some(2005), ..Rules::default() });
-    let (none, guessed, zoneless, fold) = (Notes(0), Notes::GUESSED_YEAR, Notes::ZONELESS, Notes::FOLD);
-    let both = |one: Notes, other: Notes| Notes(one.0 | other.0);
+    let (none, guessed, zoneless, fold) = (Notes::default(), Notes::GUESSED_YEAR, Notes::ZONELESS, Notes::FOLD);
+    let both = |one: Notes, other: Notes| one.with(other);
     for (rules, text, expected, notes) in [
         (&plain, "Feb  3 04:05:06", "2024-02-03T04:05:06.000Z", both(guessed, zoneless)),
         (&plain, "Feb  3 04:05:06 +0100", "2024-02-03T03:05:06.000Z", guessed),
