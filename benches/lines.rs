@@ -92,7 +92,7 @@ fn cut(compression: Compression, bytes: &'static [u8]) {
         rules: &RecordRules::default(),
         joint: Joint::default(),
     };
-    let reader = BatchReader { cutter, idle: &|| false, time: &|| 0, quiet: &|_| false };
+    let reader = BatchReader { cutter, idle: &|| false, time: &|| 0, quiet: &|_| false, exact: false };
     let mut content = compression.reader(bytes).expect("a reader");
     reader.read(&mut content).expect("batches");
 }

@@ -11,6 +11,7 @@ mod containers;
 mod counters;
 #[cfg(feature = "mongodb")]
 mod crash;
+mod dates;
 mod dialogue;
 mod docker;
 mod documents;

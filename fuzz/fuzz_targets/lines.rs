@@ -57,7 +57,7 @@ fuzz_target!(|input: &[u8]| {
         encoding: EncodingRule::Told,
         is_unpacked: compression != Compression::None,
     };
-    let reader = BatchReader { cutter, idle: &|| lines % 2 == 0, quiet: &|_| false, time: &|| 0 };
+    let reader = BatchReader { cutter, idle: &|| lines % 2 == 0, quiet: &|_| false, time: &|| 0, exact: false };
     let end = reader.read(&mut limited).expect("the receiver does not fail");
     let (lines, bytes) = count.0.into_inner().unwrap();
     let is_plain = !content.contains(&0) && !content.starts_with(b"\xff\xfe") && !content.starts_with(b"\xfe\xff");

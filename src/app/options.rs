@@ -9,6 +9,8 @@ use super::sources::SOURCES;
 use crate::core::error::{Error, Result};
 use crate::core::option_spec::OptionValues;
 use crate::core::wait::{Deadline, Waits};
+use crate::document::date::DateOptions;
+use crate::document::display_path;
 use crate::grok::{Format, Library};
 use crate::observe::console::Console;
 use crate::process::job_files::JobFiles;
@@ -96,6 +98,8 @@ pub struct WorkOptions {
     pub rules: Vec<RuleSpec>,
     /// The definitions that patterns may use.
     pub library: LibraryOptions,
+    /// What the user says about dates.
+    pub dates: DateOptions,
     /// What to do with lines that no rule matches.
     pub unmatched: Unmatched,
     /// Whether sequences that control a terminal, such as colours, stay.
@@ -131,9 +135,25 @@ impl WorkOptions {
             RuleSpec::Pattern(text) => library.pattern(text),
         };
         let formats: Vec<Format> = self.rules.iter().map(compile).collect::<Result<_>>()?;
+        self.check_timestamp(&formats)?;
         let console = console.clone();
         let formats = Formats::new(formats, library, self.unmatched, move |sentence| console.say(sentence));
-        Ok(Arc::new(formats.keeping_ansi(self.keep_ansi)))
+        Ok(Arc::new(formats.with_dates(self.dates.clone()).keeping_ansi(self.keep_ansi)))
+    }
+
+    /// Refuses a name for `@timestamp` that no pattern captures.
+    fn check_timestamp(&self, formats: &[Format]) -> Result<()> {
+        let Some(path) = &self.dates.timestamp else { return Ok(()) };
+        let has_it = |format: &Format| {
+            format.pattern().is_none_or(|pattern| pattern.fields().iter().any(|field| field.path == *path))
+        };
+        if formats.is_empty() || formats.iter().any(has_it) {
+            return Ok(());
+        }
+        let known = formats.iter().filter_map(Format::pattern).flat_map(|pattern| pattern.fields());
+        let known: Vec<String> = known.map(|field| display_path(&field.path)).collect();
+        let (name, known) = (display_path(path), known.join(", "));
+        Err(Error::usage(format!("--timestamp {name}: no pattern captures this field; they capture {known}")))
     }
 
     /// Opens the sinks, which wait with `waits` and store the documents of `formats`.

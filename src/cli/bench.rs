@@ -56,6 +56,7 @@ impl BenchArgs {
         arguments.extend(self.parse.keep_ansi.then(|| "--keep-ansi".to_owned()));
         let mut arguments: Vec<OsString> = arguments.into_iter().map(OsString::from).collect();
         arguments.extend(self.parse.library.arguments());
+        arguments.extend(self.parse.dates.arguments());
         arguments.extend(self.parse.sink_options.values.arguments(&registry::options()));
         BenchOptions { arguments, sinks: self.sinks.clone(), workers, runs: self.runs }
     }

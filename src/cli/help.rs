@@ -29,8 +29,17 @@ const GROUPS: [Group; 8] = [
     },
     Group {
         heading: "Patterns",
-        common: &["grok-pattern", "format", "pattern", "unmatched", "explain"],
-        rare: &["patterns-dir", "pattern-definition", "ecs", "keep_ansi"],
+        common: &["grok-pattern", "format", "pattern", "timezone", "unmatched", "explain"],
+        rare: &[
+            "date-order",
+            "date-format",
+            "timestamp",
+            "base-year",
+            "patterns-dir",
+            "pattern-definition",
+            "ecs",
+            "keep_ansi",
+        ],
     },
     Group { heading: "Output", common: &["sinks", "dead_letters", "key-file", "type", "raw", "page"], rare: &["json"] },
     Group {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::dates::DateArgs;
 use super::options::{DataArgs, OptionSet};
 use crate::app::{LibraryOptions, RuleSpec, WorkOptions, Workers};
 use crate::core::option_spec::OptionSpec;
@@ -38,6 +39,9 @@ pub struct ParseArgs {
     /// The definitions.
     #[command(flatten)]
     pub library: LibraryArgs,
+    /// What the user says about dates.
+    #[command(flatten)]
+    pub dates: DateArgs,
     /// What to do with a line that no format or pattern matches
     #[arg(long, value_name = "WHAT", default_value = "keep")]
     pub unmatched: UnmatchedArg,
@@ -90,6 +94,7 @@ impl ParseArgs {
         WorkOptions {
             rules: formats.chain(patterns).collect(),
             library: self.library.options(),
+            dates: self.dates.options(),
             unmatched: match self.unmatched {
                 UnmatchedArg::Keep => Unmatched::Keep,
                 UnmatchedArg::DeadLetter => Unmatched::DeadLetter,

@@ -1,6 +1,7 @@
 //! The BSON writer (bsonspec.org, version 1.1): double, string, object, array, boolean, date, null and int64.
 
 use super::bson_type::{ARRAY, BOOL, DATE, DOUBLE, INT64, NULL, OBJECT, TEXT};
+use super::date::Date;
 use super::encoded::Encoding;
 use super::keys::Key;
 use super::writer::DocumentWriter;
@@ -111,8 +112,8 @@ impl DocumentWriter for Bson<'_> {
     }
 
     #[inline]
-    fn date(&mut self, ms: i64) {
-        self.value(DATE, ms.to_le_bytes());
+    fn date(&mut self, date: Date) {
+        self.value(DATE, date.ms().to_le_bytes());
     }
 
     /// The type byte is already correct: `key` and `name` write the type byte of a string.

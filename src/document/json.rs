@@ -1,6 +1,6 @@
 //! The JSON writer: one object on one line.
 
-use super::date::write_iso;
+use super::date::{Date, MAX_ISO, write_iso};
 use super::encoded::Encoding;
 use super::escape::{write_escaped, write_replaced};
 use super::keys::Key;
@@ -99,9 +99,16 @@ impl DocumentWriter for Json<'_> {
     }
 
     #[inline]
-    fn date(&mut self, ms: i64) {
+    fn date(&mut self, date: Date) {
+        if !date.is_whole_ms() {
+            let mut text = [0; MAX_ISO];
+            let length = date.write(&mut text);
+            self.out.push(b'"');
+            self.out.extend_from_slice(&text[..length]);
+            return self.out.extend_from_slice(b"\",");
+        }
         let mut text = [b'"'; 27];
-        text[1..25].copy_from_slice(&write_iso(ms));
+        text[1..25].copy_from_slice(&write_iso(date.ms()));
         text[26] = b',';
         self.out.extend_from_slice(&text);
     }

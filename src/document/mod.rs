@@ -10,9 +10,11 @@
 //!   beginning of its text, as Logstash does. If the text begins with no number, the value is zero. If the text holds
 //!   anything besides the number, the document is tagged `_typefailure`. A value that cannot be converted stays a text
 //!   and gets the same tag. An empty number is zero. `event/plan.rs` says where this follows Logstash and where it does not.
-//! * **`@timestamp`** is the point in time that the date rule reads from its field: UTC, in milliseconds, a BSON date
-//!   or an ISO text. If the field exists but is not a date, there is no `@timestamp` and the tag is
-//!   `_dateparsefailure`. The field itself stays as captured. [`date`] lists the formats. For a sink that asks for it, a
+//! * **`@timestamp`** is the point in time that the date rule reads from its field, or from the first field of type `date` if a
+//!   pattern has no rule: UTC, a BSON date in milliseconds, or an ISO text with as many digits as were read, up to nine. If the
+//!   field exists but is not a date, there is no `@timestamp` and the tag is `_dateparsefailure`. If it may be several dates, the
+//!   tag is `_dateambiguous`; a time that a clock showed twice has the tag `_datefold`. The field itself stays as captured.
+//!   `doc/dates.md` lists the shapes. For a sink that asks for it, a
 //!   record without a time has the time of its arrival, and the tag is `_arrival_time`.
 //! * **Names** are kept. `_id`, `@timestamp` and `tags` belong to logator: a field of that name at the top level gets a
 //!   `_` at its end (`tags_`). In BSON documents leading `$` signs, and each `.` and NUL in each part of a name, become
@@ -53,4 +55,5 @@ pub(crate) use bson::Bson;
 pub use encoded::{Documents, EncodedDocument, Encoding, Refusal};
 pub use field_value::Value;
 pub(crate) use json::Json;
+pub(crate) use keys::display_path;
 pub(crate) use writer::{DocumentWriter, Tags, write_text};

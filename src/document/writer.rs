@@ -1,6 +1,7 @@
 //! [`DocumentWriter`]: the interface of both encodings, and the names of the tags of documents. A document is written by one piece of code, so JSON and BSON
 //! cannot differ.
 
+use super::date::Date;
 use super::encoded::Encoding;
 use super::keys::Key;
 
@@ -30,8 +31,8 @@ pub(crate) trait DocumentWriter {
     fn int(&mut self, value: i64);
     /// Writes a number, which must be finite.
     fn float(&mut self, value: f64);
-    /// Writes a date: milliseconds since 1970, in the years 0 to 9999.
-    fn date(&mut self, ms: i64);
+    /// Writes a date.
+    fn date(&mut self, date: Date);
     /// Writes a text, which must be UTF-8.
     fn text(&mut self, text: &[u8]);
     /// Writes any bytes as a text. Invalid UTF-8 becomes U+FFFD.
@@ -71,14 +72,20 @@ impl Tags {
     pub const ARRIVAL: Tags = Tags(256);
     /// The record ended at a limit of time, lines or bytes.
     pub const MULTILINE_CUT: Tags = Tags(1 << 12);
+    /// A text may be several dates.
+    pub const AMBIGUOUS_DATE: Tags = Tags(512);
+    /// The clock showed the time of a date twice.
+    pub const FOLD: Tags = Tags(1024);
 
-    const NAMES: [(Tags, &'static str); 10] = [
+    const NAMES: [(Tags, &'static str); 12] = [
         (Tags::NO_SYSLOG, "_grokparsefailure_sysloginput"),
         (Tags::NO_JSON, "_jsonparsefailure"),
         (Tags::NO_CONTAINER, "_containerparsefailure"),
         (Tags::UNMATCHED, "_grokparsefailure"),
         (Tags::TYPE, "_typefailure"),
         (Tags::DATE, "_dateparsefailure"),
+        (Tags::AMBIGUOUS_DATE, "_dateambiguous"),
+        (Tags::FOLD, "_datefold"),
         (Tags::UTF8, "_invalid_utf8"),
         (Tags::PARTIAL, "_partial"),
         (Tags::MULTILINE_CUT, "_multilinecut"),

@@ -61,8 +61,8 @@ impl Names {
     pub fn put(&self, header: &Header<'_>, outer: &mut OuterFields) {
         (self.put)(header, outer);
         put_text(outer, "timestamp", header.timestamp);
-        if let Some(ms) = header.date {
-            outer.set_date(ms);
+        if let Some(reading) = header.date {
+            outer.set_date(reading);
         }
         outer.finish();
     }

@@ -34,7 +34,7 @@ use serde_json::{Map, Value};
 
 use crate::core::context::Origin;
 use crate::core::error::Result;
-use crate::document::date::{Formats, nanoseconds};
+use crate::document::date::{Date, Formats, Notes, Reading, Rules};
 use crate::event::OuterFields;
 
 pub use crate::core::envelope::Envelope;
@@ -126,13 +126,21 @@ impl Opener {
     /// # Errors
     /// One of our own date formats is invalid. That would be a bug.
     pub fn new(ecs: bool) -> Result<Opener> {
+        Opener::with(ecs, &Arc::default())
+    }
+
+    /// Returns an opener that reads times by `rules`.
+    ///
+    /// # Errors
+    /// Those of [`new`](Opener::new).
+    pub fn with(ecs: bool, rules: &Arc<Rules>) -> Result<Opener> {
         let names = if ecs { &fields::ECS } else { &fields::PLAIN };
-        let bsd_dates = Formats::new(&syslog::BSD_DATES)?;
+        let bsd_dates = Formats::with(&syslog::BSD_DATES, rules)?;
         Ok(Opener {
             outer: OuterFields::default(),
             names,
             bsd_dates,
-            dates: Formats::new(&["ISO8601"])?,
+            dates: Formats::with(&["ISO8601"], rules)?,
             template: Template::default(),
             text: Vec::new(),
         })
@@ -172,7 +180,7 @@ impl Opener {
             self.outer.close(container);
         }
         if let Some(ns) = part.time_ns {
-            self.outer.set_date((ns / 1_000_000) as i64);
+            self.outer.set_date(Reading { date: Date::of_ns(ns), notes: Notes::default() });
         }
         self.outer.finish();
         let message = if is_kept { &self.text[..] } else { part.text };
@@ -251,7 +259,7 @@ impl Opener {
             }
         }
         let message = header.map_or(line, |header| header.message);
-        let time_ns = header.and_then(|header| Some(nanoseconds(header.timestamp, header.date?))).unwrap_or_default();
+        let time_ns = header.and_then(|header| header.date).map(|reading| reading.date.ns()).unwrap_or_default();
         let is_enveloped = envelope.is_none() || header.is_some();
         Opened { message, outer: &self.outer, is_enveloped, time_ns, stream: &[] }
     }

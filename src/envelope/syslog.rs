@@ -12,7 +12,7 @@
 //! that cannot be read as a header belongs to the message.
 
 use super::structured;
-use crate::document::date::Formats;
+use crate::document::date::{Formats, Reading};
 
 /// The formats of times in RFC 3164 headers.
 pub(super) const BSD_DATES: [&str; 5] =
@@ -27,8 +27,8 @@ pub struct Header<'a> {
     pub version: Option<u8>,
     /// The time as the header has it.
     pub timestamp: &'a [u8],
-    /// The time in milliseconds since 1970.
-    pub date: Option<i64>,
+    /// The time.
+    pub date: Option<Reading>,
     /// The host.
     pub host: &'a [u8],
     /// The tag of RFC 3164, or the APP-NAME of RFC 5424.
@@ -92,7 +92,7 @@ fn rfc5424<'a>(text: &'a [u8], dates: &mut Formats, now_ms: i64) -> Option<Heade
         _ => return None,
     };
     let (timestamp, rest) = header_word(rest)?;
-    let date = dates.read(timestamp, now_ms);
+    let date = dates.read(timestamp, now_ms).ok();
     if date.is_none() && !timestamp.is_empty() {
         return None;
     }
@@ -117,7 +117,7 @@ fn rfc5424<'a>(text: &'a [u8], dates: &mut Formats, now_ms: i64) -> Option<Heade
 fn rfc3164<'a>(text: &'a [u8], dates: &mut Formats, now_ms: i64) -> Header<'a> {
     let plain = Header { message: text, ..Header::default() };
     let Some((timestamp, rest)) = time(text) else { return plain };
-    let Some(date) = dates.read(timestamp, now_ms) else { return plain };
+    let Ok(date) = dates.read(timestamp, now_ms) else { return plain };
     let header = Header { timestamp, date: Some(date), message: rest, ..Header::default() };
     if let Some((program, process, after)) = tag(rest)
         && matches!(after.first(), None | Some(b' '))

@@ -11,6 +11,7 @@ use super::outer_fields::OuterFields;
 use super::plan::Captured;
 use super::value::{FieldPath, Look, Value};
 use crate::core::record::RecordId;
+use crate::document::date::{Date, Fault, Notes};
 use crate::document::keys::Key;
 use crate::document::{Bson, DocumentWriter, Encoding, Json, Tags, TimeSource, write_text};
 use crate::grok::Span;
@@ -27,8 +28,12 @@ pub struct Event<'a> {
     content: Content<'a>,
     outer: Option<&'a OuterFields>,
     changes: &'a mut Changes,
-    date: Option<i64>,
+    date: Option<Date>,
     date_from: TimeSource,
+    /// What had to be added to the text of the date.
+    notes: Notes,
+    /// Whether a text that may be the time may be several dates.
+    is_ambiguous: bool,
     /// The index of the member that `@timestamp` replaces.
     replaced: Option<usize>,
     tags: Tags,
@@ -55,15 +60,7 @@ impl<'a> Event<'a> {
         let found = match &mut content {
             Content::Captured { fields, spans } => {
                 ascii = text.is_ascii();
-                let mut found = Found::default();
-                for text in fields.date_slots.iter().filter_map(|&slot| spans.get(slot)?.text(text)) {
-                    found.date = fields.dates.read(text, now_ms);
-                    found.failed = found.date.is_none();
-                    if !found.failed {
-                        break;
-                    }
-                }
-                found
+                fields.find_time(text, spans, now_ms)
             }
             Content::Object { object, text, dates, tags: own } => {
                 tags.add(*own);
@@ -71,15 +68,22 @@ impl<'a> Event<'a> {
             }
             Content::Message | Content::Nothing => Found::default(),
         };
-        if found.failed {
-            tags.add(Tags::DATE);
+        match found.fault {
+            None => {}
+            Some(Fault::Unread) => tags.add(Tags::DATE),
+            Some(Fault::Ambiguous) => tags.add(Tags::AMBIGUOUS_DATE),
         }
         changes.clear();
-        let (date, date_from) = match found.date {
-            Some(date) => (Some(date), TimeSource::Record),
-            None => (outer.and_then(OuterFields::date), TimeSource::Envelope),
+        let (reading, date_from) = match found.reading {
+            Some(reading) => (Some(reading), TimeSource::Record),
+            None => (outer.and_then(OuterFields::reading), TimeSource::Envelope),
         };
-        Event { text, content, outer, changes, date, date_from, replaced: found.member, tags, ascii, now_ms }
+        let (date, notes) = reading.map_or_else(Default::default, |reading| (Some(reading.date), reading.notes));
+        if notes.has(Notes::FOLD) {
+            tags.add(Tags::FOLD);
+        }
+        let (replaced, is_ambiguous) = (found.member, found.fault == Some(Fault::Ambiguous));
+        Event { text, content, outer, changes, date, date_from, notes, is_ambiguous, replaced, tags, ascii, now_ms }
     }
 
     /// Returns the event of a text that is not decoded: the text is the field `message`. `unmatched` says that decoders
@@ -128,7 +132,7 @@ impl<'a> Event<'a> {
     pub(super) fn set_arrival(&mut self, ms: i64) -> bool {
         let is_undated = self.date.is_none();
         if is_undated {
-            (self.date, self.date_from) = (Some(ms), TimeSource::Arrival);
+            (self.date, self.date_from) = (Some(Date::of_ms(ms)), TimeSource::Arrival);
             self.tags.add(Tags::ARRIVAL);
         }
         is_undated
@@ -160,7 +164,13 @@ impl<'a> Event<'a> {
 
     /// Returns `@timestamp` in milliseconds since 1970, and where it came from.
     pub fn time(&self) -> Option<(i64, TimeSource)> {
-        self.date.map(|date| (date, self.date_from))
+        self.date.map(|date| (date.ms(), self.date_from))
+    }
+
+    /// Returns what had to be added to the text of `@timestamp`, and whether a text that may be the time may be several dates.
+    #[inline]
+    pub fn date_notes(&self) -> (Notes, bool) {
+        (self.notes, self.is_ambiguous)
     }
 
     /// Looks for a field in the text.
@@ -168,7 +178,7 @@ impl<'a> Event<'a> {
         match &self.content {
             Content::Captured { fields, spans } => {
                 let captured = self.captured(spans);
-                fields.plan.look(path.keys(), &captured, &fields.field_dates)
+                fields.plan.look(path.keys(), &captured, &fields.dates)
             }
             Content::Object { object, text, .. } => {
                 object.stored(Encoding::Json, text).look(path.keys(), self.replaced)
@@ -196,7 +206,7 @@ impl<'a> Event<'a> {
     /// Sets the field `path`. If it is an object, or if a value stands where an object must be, this is replaced.
     pub fn set(&mut self, path: &FieldPath, value: Value<'_>) {
         match value {
-            Value::Date(ms) if path.is_timestamp() => (self.date, self.date_from) = (Some(ms), TimeSource::Stage),
+            Value::Date(date) if path.is_timestamp() => (self.date, self.date_from) = (Some(date), TimeSource::Stage),
             value => self.changes.set(path, value),
         }
     }
@@ -277,10 +287,10 @@ impl<'a> Event<'a> {
         match &mut self.content {
             Content::Captured { fields, spans } => {
                 let captured = Captured { line: text, spans, ascii, now_ms };
-                let CapturedFields { plan, field_dates, .. } = &mut **fields;
+                let CapturedFields { plan, dates, .. } = &mut **fields;
                 match outer {
-                    None => plan.write(writer, &captured, field_dates, tags),
-                    Some(outer) => plan.write_enveloped(outer, writer, &captured, field_dates, tags),
+                    None => plan.write(writer, &captured, dates, tags),
+                    Some(outer) => plan.write_enveloped(outer, writer, &captured, dates, tags),
                 }
             }
             Content::Object { object, text, .. } => {

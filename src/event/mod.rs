@@ -11,6 +11,7 @@ mod dates;
 pub mod decoder;
 #[expect(clippy::module_inception, reason = "the module is named for what it is about, and so is the file")]
 mod event;
+mod field_dates;
 mod fields;
 mod layout;
 mod members;

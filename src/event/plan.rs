@@ -23,9 +23,10 @@
 use crate::core::error::{Error, Result};
 use crate::grok::{Field, FieldSlot, FieldType, Span};
 
+use super::field_dates::{COMMON, FieldDates};
 use super::members::ObjectView;
 use super::value::{Look, Value};
-use crate::document::date::Formats;
+use crate::document::date::{DateOptions, Fault, Notes};
 use crate::document::keys::{self, Key};
 use crate::document::{DocumentWriter, Encoding, Tags, value, write_text};
 
@@ -48,6 +49,8 @@ enum Node {
 struct Leaf {
     key: Key,
     slots: Vec<FieldSlot>,
+    /// The index of the reader of its dates.
+    dates: u32,
 }
 
 /// How the parts of a field's name become keys.
@@ -130,8 +133,27 @@ impl Plan {
         Ok(Plan { nodes: drafts.into_iter().map(Draft::finish).collect() })
     }
 
+    /// Gives the fields whose formats the user names their own readers.
+    pub fn with_own_dates(mut self, options: &DateOptions) -> Plan {
+        for (index, (path, _)) in options.formats.iter().enumerate() {
+            let mut nodes = &mut self.nodes[..];
+            for (depth, part) in path.iter().enumerate() {
+                let name = Key::stored(part, depth == 0).name;
+                match nodes.iter_mut().find(|node| node.name(Encoding::Json) == name) {
+                    Some(Node::Object { children, .. }) => nodes = children,
+                    Some(Node::Leaf(leaf)) if depth + 1 == path.len() => {
+                        leaf.dates = index as u32 + 1;
+                        break;
+                    }
+                    _ => break,
+                }
+            }
+        }
+        self
+    }
+
     /// Looks for the field at `path`.
-    pub fn look<'a>(&self, path: &[Key], captured: &Captured<'a>, dates: &Formats) -> Option<Look<'a>> {
+    pub fn look<'a>(&self, path: &[Key], captured: &Captured<'a>, dates: &FieldDates) -> Option<Look<'a>> {
         let mut nodes = &self.nodes;
         for (depth, part) in path.iter().enumerate() {
             let node = nodes.iter().find(|node| node.name(Encoding::Json) == part.name)?;
@@ -152,7 +174,7 @@ impl Plan {
         &self,
         writer: &mut W,
         captured: &Captured<'_>,
-        dates: &mut Formats,
+        dates: &mut FieldDates,
         tags: &mut Tags,
     ) {
         write_nodes(&self.nodes, None, writer, captured, dates, tags);
@@ -164,7 +186,7 @@ impl Plan {
         outer: ObjectView<'_>,
         writer: &mut W,
         captured: &Captured<'_>,
-        dates: &mut Formats,
+        dates: &mut FieldDates,
         tags: &mut Tags,
     ) {
         write_outer(&self.nodes, outer, writer, captured, tags);
@@ -218,7 +240,7 @@ impl Draft {
     fn finish(self) -> Node {
         let key = self.key;
         match self.content {
-            Content::Leaf(slots) => Node::Leaf(Leaf { key, slots }),
+            Content::Leaf(slots) => Node::Leaf(Leaf { key, slots, dates: COMMON }),
             Content::Object(children) => {
                 Node::Object { key, children: children.into_iter().map(Draft::finish).collect() }
             }
@@ -255,7 +277,7 @@ impl Leaf {
         })
     }
 
-    fn look<'a>(&self, captured: &Captured<'a>, dates: &Formats) -> Look<'a> {
+    fn look<'a>(&self, captured: &Captured<'a>, dates: &FieldDates) -> Look<'a> {
         let mut values = self.values(captured);
         let (Some((kind, text)), None) = (values.next(), values.next()) else { return Look::Other };
         let typed = match kind {
@@ -263,7 +285,10 @@ impl Leaf {
             FieldType::Int => value::int(text).map(|number| Value::Int(number.value)),
             FieldType::Float => value::float(text).map(|number| Value::Float(number.value)),
             FieldType::Bool => value::bool(text).map(Value::Bool),
-            FieldType::Date => dates.look(text, captured.now_ms).map(Value::Date),
+            FieldType::Date => {
+                let read = dates.peek(self.dates).look(text, captured.now_ms).ok();
+                read.map(|reading| Value::Date(reading.date))
+            }
         };
         Look::Value(typed.unwrap_or(Value::Text(text)))
     }
@@ -292,7 +317,7 @@ fn write_nodes<W: DocumentWriter>(
     outer: Option<ObjectView<'_>>,
     writer: &mut W,
     captured: &Captured<'_>,
-    dates: &mut Formats,
+    dates: &mut FieldDates,
     tags: &mut Tags,
 ) {
     for node in nodes {
@@ -301,7 +326,7 @@ fn write_nodes<W: DocumentWriter>(
                 [slot] => {
                     if let Some(text) = captured.value(&slot) {
                         writer.key(&leaf.key);
-                        write_value(slot.kind, text, writer, captured, dates, tags);
+                        write_value((slot.kind, leaf.dates), text, writer, captured, dates, tags);
                     }
                 }
                 _ => write_repeated(leaf, writer, captured, dates, tags),
@@ -330,30 +355,31 @@ fn write_repeated<W: DocumentWriter>(
     leaf: &Leaf,
     writer: &mut W,
     captured: &Captured<'_>,
-    dates: &mut Formats,
+    dates: &mut FieldDates,
     tags: &mut Tags,
 ) {
     let mut values = leaf.values(captured);
     let Some((kind, first)) = values.next() else { return };
     writer.key(&leaf.key);
     let Some(second) = values.next() else {
-        return write_value(kind, first, writer, captured, dates, tags);
+        return write_value((kind, leaf.dates), first, writer, captured, dates, tags);
     };
     let mark = writer.open_array();
     for (index, (kind, text)) in [(kind, first), second].into_iter().chain(values).enumerate() {
         writer.item(index);
-        write_value(kind, text, writer, captured, dates, tags);
+        write_value((kind, leaf.dates), text, writer, captured, dates, tags);
     }
     writer.close_array(mark);
 }
 
+/// Writes the value of a capture. `own` is the index of the reader of its dates.
 #[inline]
 fn write_value<W: DocumentWriter>(
-    kind: FieldType,
+    (kind, own): (FieldType, u32),
     text: &[u8],
     writer: &mut W,
     captured: &Captured<'_>,
-    dates: &mut Formats,
+    dates: &mut FieldDates,
     tags: &mut Tags,
 ) {
     let written = match kind {
@@ -370,10 +396,20 @@ fn write_value<W: DocumentWriter>(
             writer.bool(value);
             true
         }),
-        FieldType::Date => dates.read(text, captured.now_ms).map(|value| {
-            writer.date(value);
-            true
-        }),
+        FieldType::Date => match dates.at(own).read(text, captured.now_ms) {
+            Ok(reading) => {
+                writer.date(reading.date);
+                if reading.notes.has(Notes::FOLD) {
+                    tags.add(Tags::FOLD);
+                }
+                Some(true)
+            }
+            Err(Fault::Ambiguous) => {
+                tags.add(Tags::AMBIGUOUS_DATE);
+                return write_text(text, writer, captured.ascii, tags);
+            }
+            Err(Fault::Unread) => None,
+        },
     };
     if written != Some(true) {
         tags.add(Tags::TYPE);

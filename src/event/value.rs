@@ -15,7 +15,7 @@ pub(super) fn write_value<W: DocumentWriter>(value: Value<'_>, writer: &mut W, t
         Value::Bool(value) => writer.bool(value),
         Value::Int(value) => writer.int(value),
         Value::Float(value) => writer.float(value),
-        Value::Date(ms) => writer.date(ms),
+        Value::Date(date) => writer.date(date),
         Value::Text(text) => write_text(text, writer, text.is_ascii(), tags),
     }
 }

@@ -14,7 +14,8 @@
 //! |---|---|
 //! | 1 to 63 | of a job; they have no label |
 //! | 64 to 95 | of each pattern |
-//! | 96 to 127 | of each stage |
+//! | 96 to 119 | of each stage |
+//! | 120 to 127 | of the dates of records, by the zone of dates that name none |
 //! | 128 to 191 | of each sink, whatever its kind |
 //! | 192 to 255 | of `logator-push` (from 192), `logator-pull` (from 208) and `logator-probe` (from 224) |
 //! | from 256 | of sources of one kind, 32 for each kind: syslog has 256 to 287 |
@@ -39,6 +40,8 @@ pub enum Scope {
     Pattern,
     /// Each step that changes or drops events.
     Stage,
+    /// The zone of dates that name none.
+    Zone,
     /// Each sink.
     Sink,
     /// Each input without an end.
@@ -58,6 +61,7 @@ impl Scope {
             Scope::Job | Scope::Push | Scope::Pull | Scope::Probe => None,
             Scope::Pattern => Some("pattern"),
             Scope::Stage => Some("stage"),
+            Scope::Zone => Some("zone"),
             Scope::Sink => Some("sink"),
             Scope::Source => Some("source"),
         }
@@ -69,6 +73,7 @@ impl Scope {
             Scope::Job | Scope::Push | Scope::Pull | Scope::Probe => None,
             Scope::Pattern => Some("patterns"),
             Scope::Stage => Some("stages"),
+            Scope::Zone => Some("dates"),
             Scope::Sink => Some("sinks"),
             Scope::Source => Some("sources"),
         }
@@ -258,8 +263,17 @@ counters! {
     STAGE_NANOSECONDS = 98, "nanoseconds", "nanoseconds", "Time spent on all these events, summed over threads. It is an estimate: about one event in 32 is timed.";
 }
 
+counters! {
+    /// The counters of the times of records.
+    pub DATES of Zone;
+    ZONELESS = 120, "zoneless", "records", "Records whose time names no zone. It was read in this zone.", shown(Shown::NotZero);
+    GUESSED_YEARS = 121, "guessed_years", "records", "Records whose time names no year. The year follows from the time of the source, or is that of `--base-year`.", shown(Shown::NotZero);
+    FOLDS = 122, "folds", "records", "Records whose time the clock of the zone showed twice, because it was put back. They are tagged `_datefold`.", shown(Shown::NotZero);
+    AMBIGUOUS = 123, "ambiguous", "records", "Records whose time may be several times: the order of its numbers or the meaning of its zone is not known. They are tagged `_dateambiguous`.", shown(Shown::NotZero);
+}
+
 /// The counters that no source or sink declares.
-pub const TABLE: [&[CounterSpec]; 4] = [FATES, JOB, PATTERN, STAGE];
+pub const TABLE: [&[CounterSpec]; 5] = [FATES, JOB, PATTERN, STAGE, DATES];
 
 /// Returns the counter with this number among `lists`.
 pub fn find(lists: &[&'static [CounterSpec]], number: u16) -> Option<&'static CounterSpec> {

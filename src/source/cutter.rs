@@ -28,6 +28,7 @@ use super::outlet::Outlet;
 use super::overlong::Overlong;
 use super::receiver::BatchSize;
 use super::record_rules::RecordRules;
+use super::times::Times;
 use crate::core::context::{Context, Origin};
 use crate::core::envelope::Envelope;
 use crate::core::error::Result;
@@ -66,6 +67,8 @@ pub struct Content {
     origin: Option<Arc<Origin>>,
     /// The time of the bytes that were read last, in milliseconds since 1970.
     time_ms: i64,
+    /// The times of the bytes that were not delivered, if they differ.
+    times: Times,
     /// The offset in the content of the first byte that was not delivered. The block begins there.
     offset: u64,
     /// The number of lines that were delivered.
@@ -163,6 +166,12 @@ impl Content {
     pub fn advance(&mut self, length: usize, time_ms: i64) {
         self.filled += length;
         self.time_ms = time_ms;
+    }
+
+    /// The same as [`advance`](Self::advance), but each record gets the time of the bytes that it begins with.
+    pub fn advance_exactly(&mut self, length: usize, time_ms: i64) {
+        self.times.note(self.offset + self.filled as u64, self.time_ms, time_ms);
+        self.advance(length, time_ms);
     }
 
     /// Whether the block is full.
@@ -395,7 +404,7 @@ impl Content {
             Arc::new(origin)
         };
         let origin = Arc::clone(self.origin.get_or_insert_with(name));
-        Context::new(origin).at(self.time_ms)
+        Context::new(origin).at(self.times.at(self.offset).unwrap_or(self.time_ms))
     }
 }
 

@@ -60,6 +60,7 @@ mod symlinks;
 pub mod syslog;
 #[cfg(test)]
 mod tests;
+mod times;
 mod utf16;
 pub mod wrapping;
 

@@ -44,6 +44,9 @@ pub struct BatchReader<'a> {
     pub quiet: &'a dyn Fn(Duration) -> bool,
     /// Returns the time of the bytes that were just read ([`Context::time_ms`](crate::core::context::Context)).
     pub time: &'a dyn Fn() -> i64,
+    /// Whether each record has exactly the time of the bytes that it begins with. Otherwise the records of a block have the time
+    /// of the bytes that were read last, which is enough for a time of arrival.
+    pub exact: bool,
 }
 
 impl BatchReader<'_> {
@@ -78,7 +81,10 @@ impl BatchReader<'_> {
             if !cutter.receiver.is_open() {
                 return Ok(stopped(&content));
             }
-            content.advance(length, (self.time)());
+            match self.exact {
+                true => content.advance_exactly(length, (self.time)()),
+                false => content.advance(length, (self.time)()),
+            }
             if !content.examine(cutter, length)? {
                 return Ok(stopped(&content));
             }

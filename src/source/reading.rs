@@ -14,6 +14,7 @@ use super::batching_delay::{self, BatchingDelay};
 use super::cutter::Cutter;
 use super::decompress::{self, Compression, MAGIC_BYTES, Tracked};
 use super::encodings::KNOWN_UTF_8;
+use super::gzip::MemberTime;
 use super::joint::Joint;
 use super::journald_export::{self, ExportReader};
 use super::origin::fingerprint;
@@ -83,9 +84,10 @@ pub(super) fn read_file(
         ))
         .because(error)
     };
+    let member = MemberTime::default();
     let mut content = match is_export {
         true => Box::new(ExportReader::new(tracked)),
-        false => compression.reader(tracked).map_err(|error| damaged(error, 0, 0))?,
+        false => compression.timed_reader(tracked, member.clone()).map_err(|error| damaged(error, 0, 0))?,
     };
     let patience = Cell::new(BatchingDelay::default());
     let absolute = path.and_then(|path| std::path::absolute(path).ok());
@@ -113,10 +115,12 @@ pub(super) fn read_file(
     let cutter = Cutter { size: &options.size, pool, receiver, name: &name, rules, joint, encoding, is_unpacked };
     // A pipe or a terminal has no time of its last change, so its bytes have the time of their arrival.
     let modified = file.metadata().ok().filter(Metadata::is_file).map(|data| modified_ms(&data));
-    let time = || modified.unwrap_or_else(now_ms);
+    // Each member of a gzip file may be a file of another day, and says so.
+    let time = || member.ms().or(modified).unwrap_or_else(now_ms);
+    let exact = compression == Compression::Gzip;
     let idle = || live && is_due(&patience, file.as_fd());
     let quiet = |time| live && is_quiet(file.as_fd(), time);
-    let reader = BatchReader { cutter, idle: &idle, quiet: &quiet, time: &time };
+    let reader = BatchReader { cutter, idle: &idle, quiet: &quiet, time: &time, exact };
     let end = reader.read(&mut content);
     if let Some(resuming) = &resuming {
         if !matches!(end, Ok(End::Stopped { .. })) {

@@ -96,7 +96,7 @@ fn read_as_it_comes(file: &File, context: &RunContext) -> Result<InputEnd> {
         is_unpacked: false,
     };
     let mut input = UntilStop { file, receiver, stop: options.live.as_ref().map(|live| &live.stop) };
-    match (BatchReader { cutter, idle: &|| true, quiet: &|_| true, time: &now_ms }).read(&mut input)? {
+    match (BatchReader { cutter, idle: &|| true, quiet: &|_| true, time: &now_ms, exact: false }).read(&mut input)? {
         End::Complete | End::Stopped { .. } => Ok(InputEnd::Complete),
         End::Binary(binary) => Ok(InputEnd::Binary(binary.words("-"))),
         End::Damaged { error, .. } => Err(Error::input("-: standard input cannot be read").because(error)),

@@ -5,6 +5,7 @@
 //! storing threads of one process.
 
 pub mod adaptive;
+mod date_counts;
 mod delivery;
 pub mod idle_clock;
 pub mod in_flight;

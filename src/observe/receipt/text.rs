@@ -5,7 +5,9 @@ use std::fmt;
 use super::account::{Counted, Loss, ReadContainer, Receipt, StoppedInput, UnreadFile, Way};
 use crate::core::numbers::{grouped, human_bytes};
 use crate::core::printable;
-use crate::observe::counters::{FILTERED_HEADER, LIMIT_HITS, MATCHED, NANOSECONDS, NULS, TRIED};
+use crate::observe::counters::{
+    AMBIGUOUS, FILTERED_HEADER, FOLDS, GUESSED_YEARS, LIMIT_HITS, MATCHED, NANOSECONDS, NULS, TRIED, ZONELESS,
+};
 
 /// The number of patterns shown, the slowest first.
 const SHOWN_PATTERNS: usize = 10;
@@ -28,6 +30,7 @@ impl fmt::Display for Receipt {
                 write!(f, "\n  {}{words}", printable::line(name))?;
             }
         }
+        self.write_dates(f)?;
         self.write_containers(f)?;
         self.write_left_out(f)?;
         self.write_resumed(f)?;
@@ -101,6 +104,34 @@ impl Receipt {
         if patterns.len() > SHOWN_PATTERNS {
             let more = patterns.len() - SHOWN_PATTERNS;
             write!(f, "\n  and {more} more patterns, which the JSON receipt lists")?;
+        }
+        Ok(())
+    }
+
+    /// Writes what had to be added to the times of records, and the options that say it better.
+    fn write_dates(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for dates in &self.dates {
+            let zone = printable::line(&dates.name);
+            let lines = [
+                (&ZONELESS, format!("times without a zone: {{}}, read in {zone}; --timezone names another zone")),
+                (&FOLDS, format!("times that the clock of {zone} showed twice: {{}}, read as the first; tagged _datefold")),
+                (
+                    &GUESSED_YEARS,
+                    "times without a year: {}, with the year of the source's time; --base-year names another year".to_owned(),
+                ),
+                (
+                    &AMBIGUOUS,
+                    "times with several meanings: {}, tagged _dateambiguous; --date-order dmy or mdy gives the order of \
+                     numbers, --timezone the meaning of a zone's name"
+                        .to_owned(),
+                ),
+            ];
+            for (spec, words) in lines {
+                match dates.get(spec.name) {
+                    0 => {}
+                    count => write!(f, "\n  {}", words.replace("{}", &grouped(count)))?,
+                }
+            }
         }
         Ok(())
     }

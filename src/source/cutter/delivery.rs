@@ -123,7 +123,9 @@ impl Content {
     /// Delivers `whole` as batches (see [`split`]). Its records are `records`, or its lines. Returns `false` if the receiver wants
     /// no more.
     fn cut(&mut self, cutter: &Cutter, whole: Batch, records: Option<&[Part]>, block: usize) -> bool {
-        for batch in split(cutter.size, &whole, records, block) {
+        let times = self.times.take_until(self.offset + whole.data.len() as u64);
+        let batches = split(cutter.size, &whole, records, block).into_iter();
+        for batch in batches.flat_map(|batch| times.divide(batch)) {
             let batch = match &self.before {
                 Some(before) if batch.offset == 0 => {
                     let context = Context { header: Some(Arc::clone(before)), ..batch.context };

@@ -118,7 +118,8 @@ pub(super) fn read_encoded(
     let (pool, joint) = (Arc::default(), Joint::default());
     let cutter =
         Cutter { size, pool: &pool, receiver: &kept, name: &name, rules: &rules, joint, encoding, is_unpacked: false };
-    let reader = BatchReader { cutter, idle: &|| steps[0].is_multiple_of(2), quiet: &|_| quiet(), time: &|| 0 };
+    let reader =
+        BatchReader { cutter, idle: &|| steps[0].is_multiple_of(2), quiet: &|_| quiet(), time: &|| 0, exact: false };
     let end = reader.read(&mut Trickle { content, steps, step: 0, given: 0, breaks_at }).unwrap();
     Outcome { batches: kept.batches.into_inner().unwrap(), long: kept.long.into_inner().unwrap(), end }
 }

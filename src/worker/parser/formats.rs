@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::detection::Detection;
 use crate::core::batch::{Batch, Origin};
+use crate::document::date::DateOptions;
 use crate::event::stage::StageSpec;
 use crate::grok::{Format, Library, Parts, Pattern};
 use crate::observe::counters::{PATTERN, Row, STAGE};
+use crate::worker::date_counts::DateCounters;
 use crate::worker::pattern_counts::PatternCounters;
 
 /// The treatment of a line that matches no pattern.
@@ -34,6 +36,8 @@ pub struct Formats {
     pub(super) sums: PatternCounters,
     pub(super) stages: Vec<Arc<dyn StageSpec>>,
     pub(super) stage_sums: PatternCounters,
+    pub(super) dates: DateOptions,
+    pub(super) date_sums: DateCounters,
     say: Box<dyn Fn(String) + Send + Sync>,
 }
 
@@ -63,7 +67,9 @@ impl Formats {
         let (library, parts) = (Arc::new(library), Mutex::default());
         let (stages, stage_sums) = (Vec::new(), PatternCounters::default());
         let keeps_ansi = false;
-        Formats { choice, library, parts, unmatched, keeps_ansi, sums, stages, stage_sums, say: Box::new(say) }
+        let (dates, date_sums) = (DateOptions::default(), DateCounters::default());
+        let say = Box::new(say);
+        Formats { choice, library, parts, unmatched, keeps_ansi, sums, stages, stage_sums, dates, date_sums, say }
     }
 
     /// Returns the shared state for sinks that take records as they were read. Nothing is parsed: a record only gets its id.
@@ -83,9 +89,15 @@ impl Formats {
         Formats { stages, stage_sums, ..self }
     }
 
-    /// Returns the counts of each pattern and of each stage, over all parsers.
+    /// Sets what the user says about dates.
+    pub fn with_dates(self, dates: DateOptions) -> Self {
+        Formats { dates, ..self }
+    }
+
+    /// Returns the counts of each pattern, of each stage and of the dates, over all parsers.
     pub fn counts(&self) -> Vec<Row> {
-        self.sums.get(PATTERN).into_iter().chain(self.stage_sums.get(STAGE)).collect()
+        let dates = self.date_sums.row(self.dates.rules.zone_name());
+        self.sums.get(PATTERN).into_iter().chain(self.stage_sums.get(STAGE)).chain(dates).collect()
     }
 
     /// Returns `pattern` split into its parts. Each pattern is split once.

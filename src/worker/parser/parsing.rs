@@ -85,7 +85,7 @@ impl Formats {
             }
         }
         let given = self.given();
-        let rules = given.iter().map(Rule::new).collect::<Result<_>>()?;
+        let rules = given.iter().map(|format| Rule::new(format, &self.dates)).collect::<Result<_>>()?;
         Ok(Parser {
             formats: Arc::clone(self),
             writers: wanted.into_iter().map(LayoutWriter::new).collect::<Result<_>>()?,
@@ -171,7 +171,7 @@ impl Parser {
                 envelope => {
                     let opener = match &mut opener {
                         Some(opener) => opener,
-                        none => none.insert(Opener::new(self.formats.library.is_ecs())?),
+                        none => none.insert(Opener::with(self.formats.library.is_ecs(), &self.formats.dates.rules)?),
                     };
                     // The id of a record with a time is made from its message, and has the sequences of a terminal.
                     let text = match is_timed {
@@ -199,6 +199,7 @@ impl Parser {
         parsed.joined = roles.joined;
         self.opener = opener;
         (self.text, self.messages) = (texts, messages);
+        self.formats.date_sums.add(&parsed.dates);
         self.add_up();
         Ok(())
     }
@@ -252,7 +253,7 @@ impl Parser {
             _ => self.formats.detect(batch, origin),
         };
         self.add_up();
-        self.rules = format.iter().map(Rule::new).collect::<Result<_>>()?;
+        self.rules = format.iter().map(|format| Rule::new(format, &self.formats.dates)).collect::<Result<_>>()?;
         self.first_matched = false;
         self.detected_for = Some((origin.id, origin.envelope));
         Ok(())
@@ -429,6 +430,7 @@ fn finish(
     if at.closed {
         event.tag_multiline_cut();
     }
+    parsed.dates.add(event.date_notes());
     let Some(sinks) = stages.apply(event, clock) else { return Fate::Filtered };
     if sinks != SinkSet::ALL {
         parsed.limited.push((parsed.made, sinks));

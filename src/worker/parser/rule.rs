@@ -1,6 +1,7 @@
 //! [`Rule`]: a format as one thread uses it, with a decoder and counts of its own.
 
 use crate::core::error::{Error, Result};
+use crate::document::date::DateOptions;
 use crate::event::FieldPath;
 use crate::event::decoder::Decoder;
 use crate::grok::{Explainer, Format, Pattern};
@@ -22,9 +23,9 @@ pub(super) struct Rule {
 
 impl Rule {
     /// Returns the rule for `format`. Fails when its fields cannot form a document.
-    pub fn new(format: &Format) -> Result<Rule> {
+    pub fn new(format: &Format, dates: &DateOptions) -> Result<Rule> {
         let in_format = |error: Error| Error::new(error.kind(), format!("format {}: {error}", format.name));
-        let decoder = Decoder::new(format).map_err(in_format)?;
+        let decoder = Decoder::with(format, dates).map_err(in_format)?;
         let (name, pattern) = (format.name.clone(), format.pattern().cloned());
         let (spans_lines, rest) =
             (format.rule.may_span_lines(), format.rest.as_ref().map(|levels| FieldPath::of(levels)));

@@ -148,7 +148,7 @@ fn read(content: &[u8], size: &BatchSize, steps: &[usize], wrapping: Wrapping) -
     let (joint, encoding) = (Joint::default(), EncodingRule::Told);
     let cutter =
         Cutter { size, pool: &pool, receiver: &kept, name: &name, rules: &rules, joint, encoding, is_unpacked: false };
-    let reader = BatchReader { cutter, idle: &|| true, quiet: &|_| false, time: &|| 0 };
+    let reader = BatchReader { cutter, idle: &|| true, quiet: &|_| false, time: &|| 0, exact: false };
     assert!(matches!(reader.read(&mut Trickle(content, steps, 0)).unwrap(), End::Complete));
     (kept.0.into_inner().unwrap(), kept.1.into_inner().unwrap())
 }
