@@ -10,6 +10,7 @@ use super::sources::SOURCES;
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::offered::Offered;
+use crate::core::lines;
 use crate::core::records::HEADER;
 use crate::dead_letter::Explanation;
 use crate::event::CaptureEncoder;

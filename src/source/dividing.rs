@@ -12,7 +12,7 @@ pub(super) struct Part {
     pub(super) length: u32,
     /// The bits of the record in a table of lengths.
     pub(super) bits: u32,
-    /// Whether the record is one line.
+    /// Whether the record is one line, and only its last byte is a newline.
     pub(super) is_line: bool,
     /// Why the bytes are delivered alone, if they are.
     pub(super) alone: Option<Alone>,

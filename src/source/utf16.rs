@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::dividing::{Alone, Dividing, Part};
+use super::dividing::{Alone, Closing, Dividing, Part};
 use crate::core::line_end::LineEnd;
 
 /// The lines of a block that is being filled. Each of them is a record.
@@ -25,7 +25,8 @@ impl Utf16Lines {
             true => Some(Alone::Rest),
             false => (self.line_end.without(line).len() > max_line).then_some(Alone::Long),
         };
-        self.ended.push(Part { length: line.len() as u32, is_tied: false, alone });
+        // The bytes of a newline are no end of a line here, so the batch needs a table.
+        self.ended.push(Part { is_line: false, alone, ..Part::line(line.len()) });
         self.bytes += line.len();
         self.searched = 0;
     }
@@ -73,7 +74,7 @@ impl Dividing for Utf16Lines {
         }
     }
 
-    fn end_open(&mut self) {}
+    fn end_open(&mut self, _: Closing) {}
 
     fn take_ended(&mut self) -> Vec<Part> {
         self.bytes = 0;
@@ -82,9 +83,5 @@ impl Dividing for Utf16Lines {
 
     fn forget_line(&mut self) {
         self.searched = 0;
-    }
-
-    fn records_are_lines(&self) -> bool {
-        false
     }
 }
