@@ -124,7 +124,7 @@ impl Content {
     /// no more.
     fn cut(&mut self, cutter: &Cutter, whole: Batch, records: Option<&[Part]>, block: usize) -> bool {
         let times = self.times.take_until(self.offset + whole.data.len() as u64);
-        let batches = split(cutter.size, &whole, records, block).into_iter();
+        let batches = split(cutter.size, &whole, records, block);
         for batch in batches.flat_map(|batch| times.divide(batch)) {
             let batch = match &self.before {
                 Some(before) if batch.offset == 0 => {

@@ -160,7 +160,7 @@ fn a_hole_of_a_sparse_file_takes_no_memory_and_is_one_run() {
         encoding: EncodingRule::Told,
         is_unpacked: false,
     };
-    let reader = BatchReader { cutter, idle: &|| false, quiet: &|_| false, time: &|| 0 };
+    let reader = BatchReader { cutter, idle: &|| false, quiet: &|_| false, time: &|| 0, exact: false };
     assert!(matches!(reader.read(&mut Hole(BYTES + 1)).unwrap(), End::Complete));
     let batches = kept.batches.lock().unwrap();
     assert_eq!(
