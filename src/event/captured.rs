@@ -1,7 +1,12 @@
 //! [`CapturedFields`]: the fields of a pattern.
 
+use std::sync::Arc;
+
 use super::plan::{Naming, Plan};
+use super::source_fields::Meeting;
+use super::value::FieldPath;
 use crate::core::error::{Error, Result};
+use crate::document::Encoding;
 use crate::document::date::{COMMON, Formats};
 use crate::document::keys::display_path;
 use crate::grok::{DateRule, Field};
@@ -13,8 +18,16 @@ pub struct CapturedFields {
     /// The slots from which `@timestamp` may be read, and its formats.
     pub(super) date_slots: Vec<usize>,
     pub(super) dates: Formats,
+    /// The names of the fields of `date_slots`, for tags.
+    pub(super) date_names: Vec<Arc<str>>,
     /// The formats for fields of type `date`.
     pub(super) field_dates: Formats,
+    /// The field for what follows the first line of a record; `None` if the format names none.
+    pub(super) rest: Option<FieldPath>,
+    /// Whether a value may not be of the type of its field.
+    pub(super) has_types: bool,
+    /// How the fields meet those of a source: the number of the source, and the result for JSON and for BSON.
+    pub(super) meeting: Option<(u64, [Meeting; 2])>,
 }
 
 impl CapturedFields {
@@ -28,7 +41,8 @@ impl CapturedFields {
         let plan = Plan::new(fields, Naming::Stored)?;
         let paths = date.iter().flat_map(|rule| &rule.paths);
         let named = paths.flat_map(|path| fields.iter().filter(move |field| field.path == *path));
-        let date_slots: Vec<usize> = named.flat_map(|field| field.slots.iter().map(|slot| slot.slot)).collect();
+        let named = named.flat_map(|field| field.slots.iter().map(|slot| (slot.slot, display_path(&field.path).into())));
+        let (date_slots, date_names): (Vec<usize>, Vec<Arc<str>>) = named.unzip();
         if let Some(rule) = date
             && date_slots.is_empty()
         {
@@ -43,6 +57,13 @@ impl CapturedFields {
         let common = COMMON.map(String::from);
         let own = date.map_or(&common[..], |rule| &rule.formats);
         let (dates, field_dates) = (Formats::new(own)?, Formats::new(&[own, &common].concat())?);
-        Ok(CapturedFields { plan, date_slots, dates, field_dates })
+        let has_types = plan.has_types();
+        Ok(CapturedFields { plan, date_slots, dates, date_names, field_dates, rest: None, has_types, meeting: None })
+    }
+
+    /// Names the field for what follows the first line of a record. A name that a field of the pattern excludes is not used.
+    pub fn with_rest(self, rest: Option<FieldPath>) -> CapturedFields {
+        let rest = rest.filter(|path| !self.plan.excludes(Encoding::Json, path.keys()));
+        CapturedFields { rest, ..self }
     }
 }

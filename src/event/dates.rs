@@ -1,9 +1,12 @@
 //! [`Dates`]: where the time of a JSON object may be, and how it is read.
 
+use std::sync::Arc;
+
 use super::members::ObjectView;
 use super::tape::Node;
 use crate::core::error::Result;
 use crate::document::date::{COMMON, Formats};
+use crate::document::keys::display_path;
 use crate::document::{Encoding, keys};
 use crate::grok::DateRule;
 
@@ -19,8 +22,8 @@ pub(super) struct Dates {
 pub(super) struct Found {
     /// The time, in milliseconds since 1970.
     pub date: Option<i64>,
-    /// Whether there is a value that is no date.
-    pub failed: bool,
+    /// The name of the first field whose value is no date; `None` if there is none, or if another field is a date.
+    pub failed: Option<Arc<str>>,
     /// The index of the member `@timestamp_` that the time replaces.
     pub member: Option<usize>,
 }
@@ -54,15 +57,15 @@ impl Dates {
                     Node::Text(text) | Node::Int(text, _) | Node::Float(text, _) => text,
                     Node::Null => continue,
                     _ => {
-                        found.failed = true;
+                        found.failed.get_or_insert_with(|| display_path(path).into());
                         continue;
                     }
                 };
-                found.failed = true;
                 if let Some(date) = self.formats.read(tape.text(line, text).as_bytes(), now_ms) {
                     let is_own = matches!(&path[..], [name] if name == "@timestamp_");
-                    return Found { date: Some(date), failed: false, member: is_own.then_some(name) };
+                    return Found { date: Some(date), failed: None, member: is_own.then_some(name) };
                 }
+                found.failed.get_or_insert_with(|| display_path(path).into());
             }
         }
         found

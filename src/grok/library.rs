@@ -162,7 +162,7 @@ impl Library {
     /// Compiles a pattern given with `-p` as a format. It has only the types in the pattern, and no date.
     pub fn pattern(&self, text: &str) -> Result<Format> {
         let pattern = self.compile(text)?;
-        Ok(Format { name: pattern.name().to_owned(), rule: Rule::Pattern(pattern), date: None })
+        Ok(Format { name: pattern.name().to_owned(), rule: Rule::Pattern(pattern), date: None, rest: None })
     }
 
     /// Returns the names of all formats, in the order in which [`detect`](Library::detect) prefers them.
@@ -205,7 +205,7 @@ impl Library {
                 Rule::Pattern(pattern.retyped(|field| spec.type_of(&field.path)))
             }
         };
-        Ok(Format { name: spec.name.clone(), rule, date: spec.date.clone() })
+        Ok(Format { name: spec.name.clone(), rule, date: spec.date.clone(), rest: spec.rest.clone() })
     }
 
     /// Returns all definitions.

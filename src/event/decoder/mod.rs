@@ -6,6 +6,7 @@ mod json;
 mod pattern;
 
 use super::fields::Fields;
+use super::value::FieldPath;
 use crate::core::error::Result;
 use crate::grok::{Format, Rule, Stopped};
 
@@ -28,7 +29,10 @@ impl Decoder {
     pub fn new(format: &Format) -> Result<Decoder> {
         let date = format.date.as_ref();
         Ok(match &format.rule {
-            Rule::Pattern(pattern) => Decoder::Pattern(PatternDecoder::new(pattern, date)?),
+            Rule::Pattern(pattern) => {
+                let rest = format.rest.as_deref().map(FieldPath::new).transpose()?;
+                Decoder::Pattern(PatternDecoder::new(pattern, date)?.with_rest(rest))
+            }
             Rule::JsonObject => Decoder::Json(JsonDecoder::new(date)?),
         })
     }

@@ -3,6 +3,7 @@
 use crate::core::error::Result;
 use crate::event::captured::CapturedFields;
 use crate::event::fields::Fields;
+use crate::event::value::FieldPath;
 use crate::grok::{DateRule, Matcher, Pattern, Span, Stopped};
 
 /// Matches texts with a pattern.
@@ -23,12 +24,19 @@ impl PatternDecoder {
         Ok(PatternDecoder { matcher: pattern.matcher(), slots: pattern.slots(), spans: Vec::new(), fields })
     }
 
+    /// Names the field for what follows the first line of a record.
+    pub fn with_rest(self, rest: Option<FieldPath>) -> PatternDecoder {
+        PatternDecoder { fields: self.fields.with_rest(rest), ..self }
+    }
+
     /// Matches `text`; `None` when it does not match.
     #[inline]
     pub(super) fn decode<'a>(&'a mut self, text: &'a [u8]) -> std::result::Result<Option<Fields<'a>>, Stopped> {
         let Some(captures) = self.matcher.captures(text)? else { return Ok(None) };
         self.spans.clear();
         self.spans.extend((0..self.slots).map(|slot| captures.span(slot)));
-        Ok(Some(Fields::captured(&mut self.fields, &self.spans)))
+        let whole = captures.whole();
+        let spans_text = whole.start == 0 && whole.end as usize == text.len();
+        Ok(Some(Fields::captured_in(&mut self.fields, &self.spans, spans_text)))
     }
 }
