@@ -9,6 +9,7 @@ use super::sources::SOURCES;
 use crate::core::error::{Error, Result};
 use crate::core::option_spec::OptionValues;
 use crate::core::wait::{Deadline, Waits};
+use crate::event::MessageRule;
 use crate::grok::{Format, Library};
 use crate::observe::console::Console;
 use crate::process::job_files::JobFiles;
@@ -98,6 +99,8 @@ pub struct WorkOptions {
     pub library: LibraryOptions,
     /// What to do with lines that no rule matches.
     pub unmatched: Unmatched,
+    /// When documents have the text of their records.
+    pub message: MessageRule,
     /// The sinks. Each document goes to each sink.
     pub sinks: Vec<SinkSpec>,
     /// Whether the sinks get records as they were read, and not documents. Nothing is parsed then.
@@ -130,7 +133,8 @@ impl WorkOptions {
         };
         let formats: Vec<Format> = self.rules.iter().map(compile).collect::<Result<_>>()?;
         let console = console.clone();
-        Ok(Arc::new(Formats::new(formats, library, self.unmatched, move |sentence| console.say(sentence))))
+        let formats = Formats::new(formats, library, self.unmatched, move |sentence| console.say(sentence));
+        Ok(Arc::new(formats.with_message(self.message)))
     }
 
     /// Opens the sinks, which wait with `waits` and store the documents of `formats`.

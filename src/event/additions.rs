@@ -23,7 +23,12 @@ pub(super) enum Added<'a> {
     Text(&'a [u8]),
 }
 
-impl Addition<'_> {
+impl<'a> Addition<'a> {
+    /// Returns the same field under its other name, if it has one.
+    pub fn under_spare(self) -> Option<Addition<'a>> {
+        Some(Addition { keys: self.spare?, spare: None, ..self })
+    }
+
     /// Whether one of the names is the other one, or leads into it.
     pub fn excludes(&self, keys: &[Key]) -> bool {
         self.keys.iter().zip(keys).all(|(one, other)| one.name == other.name)

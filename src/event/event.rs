@@ -95,7 +95,7 @@ impl<'a> Event<'a> {
             replaced: found.member,
             tags,
             counts: None,
-            message: MessageRule::default(),
+            message: MessageRule::Never,
             ascii,
             now_ms,
         }
@@ -107,7 +107,7 @@ impl<'a> Event<'a> {
         self.source = source;
     }
 
-    /// Sets when the document has the text of the record beside its fields.
+    /// Sets when the document has the text of the record beside its fields. Without it, the document has the fields alone.
     #[inline]
     pub fn set_message(&mut self, message: MessageRule) {
         self.message = message;

@@ -104,8 +104,7 @@ impl SourceFields {
             let members = encode(&additions);
             fields.all.json.extend_from_slice(&members.json);
             fields.all.bson.extend_from_slice(&members.bson);
-            let spare = |addition: &Addition<'_>| addition.spare.map(|keys| Addition { keys, ..*addition });
-            let spares: Vec<Addition<'_>> = additions.iter().filter_map(spare).collect();
+            let spares: Vec<Addition<'_>> = additions.iter().filter_map(|addition| addition.under_spare()).collect();
             for name in std::iter::once(key).chain(spares.iter().flat_map(|spare| spare.keys)) {
                 fields.lengths |= length_bit(&name.name) | length_bit(&name.bson_name);
             }
@@ -182,12 +181,10 @@ impl SourceFields {
             }
             let of_top = |leaf: &&Leaf| leaf.keys.first().is_some_and(|key| key.name == top.key.name);
             let additions = self.leaves.iter().filter(of_top).map(Leaf::addition);
-            let named = |addition: Addition<'_>| match is_taken {
-                true => addition.spare.map(|keys| (keys, addition.value)),
-                false => Some((addition.keys, addition.value)),
+            let due: Vec<Addition<'_>> = match is_taken {
+                true => additions.filter_map(Addition::under_spare).collect(),
+                false => additions.collect(),
             };
-            let due: Vec<Addition<'_>> =
-                additions.filter_map(|it| Some(Addition { keys: named(it)?.0, ..it })).collect();
             write_all(&due, 0, writer, &mut Tags::default());
         }
     }

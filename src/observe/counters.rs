@@ -14,7 +14,8 @@
 //! |---|---|
 //! | 1 to 63 | of a job; they have no label |
 //! | 64 to 95 | of each pattern |
-//! | 96 to 127 | of each stage |
+//! | 96 to 111 | of each stage |
+//! | 112 to 127 | of each tag |
 //! | 128 to 191 | of each sink, whatever its kind |
 //! | 192 to 255 | of `logator-push` (from 192), `logator-pull` (from 208) and `logator-probe` (from 224) |
 //! | from 256 | of sources of one kind, 32 for each kind: syslog has 256 to 287 |
@@ -39,6 +40,8 @@ pub enum Scope {
     Pattern,
     /// Each step that changes or drops events.
     Stage,
+    /// Each tag of documents.
+    Tag,
     /// Each sink.
     Sink,
     /// Each input without an end.
@@ -58,6 +61,7 @@ impl Scope {
             Scope::Job | Scope::Push | Scope::Pull | Scope::Probe => None,
             Scope::Pattern => Some("pattern"),
             Scope::Stage => Some("stage"),
+            Scope::Tag => Some("tag"),
             Scope::Sink => Some("sink"),
             Scope::Source => Some("source"),
         }
@@ -69,6 +73,7 @@ impl Scope {
             Scope::Job | Scope::Push | Scope::Pull | Scope::Probe => None,
             Scope::Pattern => Some("patterns"),
             Scope::Stage => Some("stages"),
+            Scope::Tag => Some("tags"),
             Scope::Sink => Some("sinks"),
             Scope::Source => Some("sources"),
         }
@@ -255,8 +260,14 @@ counters! {
     STAGE_NANOSECONDS = 98, "nanoseconds", "nanoseconds", "Time spent on all these events, summed over threads. It is an estimate: about one event in 32 is timed.";
 }
 
+counters! {
+    /// The counters of each tag.
+    pub TAG of Tag;
+    TAGGED = 112, "documents", "documents", "Documents that were made with the tag. A document counts again if its batch came back. A process counts 100 tags by their names, and all others together.", words(Words::Always("{} documents"));
+}
+
 /// The counters that no source or sink declares.
-pub const TABLE: [&[CounterSpec]; 4] = [FATES, JOB, PATTERN, STAGE];
+pub const TABLE: [&[CounterSpec]; 5] = [FATES, JOB, PATTERN, STAGE, TAG];
 
 /// Returns the counter with this number among `lists`.
 pub fn find(lists: &[&'static [CounterSpec]], number: u16) -> Option<&'static CounterSpec> {

@@ -103,6 +103,9 @@ pub struct Receipt {
     /// The counts of each stage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<Counted>,
+    /// The number of documents with each tag.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Counted>,
     /// The counts of each sink.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sinks: Vec<Counted>,
@@ -220,6 +223,7 @@ impl Receipt {
             peak_memory_bytes,
             patterns: list(Scope::Pattern),
             stages: list(Scope::Stage),
+            tags: list(Scope::Tag),
             sinks: list(Scope::Sink),
             sources: list(Scope::Source),
             others: others.map(|spec| (spec.name, counts.get(spec))).filter(|(_, value)| *value > 0).collect(),

@@ -64,6 +64,7 @@ pub(super) fn follow(followed: &Followed, context: &RunContext) -> ReadOutcome {
         size: &options.size,
         origin: &options.origin,
         wrapping: options.wrapping,
+        describing: &options.describing,
         pool,
         receiver: &outbox,
         timeout: followed.timeout,

@@ -6,6 +6,7 @@ use super::changing::Changing;
 use crate::core::context::Origin;
 use crate::envelope::container::detect;
 use crate::process::host::host_name;
+use crate::source::describing::Describing;
 use crate::source::origin::{OriginRule, fingerprint};
 use crate::source::wrapping::Wrapping;
 
@@ -14,6 +15,7 @@ use crate::source::wrapping::Wrapping;
 pub(super) fn name<'n>(
     rule: &'n OriginRule,
     wrapping: Wrapping,
+    describing: &'n Describing,
     changing: Option<&'n dyn Changing>,
     path: &'n Path,
     skipped: Option<u64>,
@@ -23,10 +25,11 @@ pub(super) fn name<'n>(
         let name = absolute.as_ref().map(|path| path.display().to_string());
         if let Some(origin) = changing.and_then(|changing| changing.origin(path)) {
             let fingerprint = Some(skipped.unwrap_or_else(|| fingerprint(beginning)));
-            return Origin { path: name, fingerprint, ..origin }.told_by(detect(beginning));
+            let origin = Origin { path: name, fingerprint, ..origin }.told_by(detect(beginning));
+            return describing.complete(origin, Some(path));
         }
         let origin = Origin::new(rule.id(Some(path), beginning), path.display().to_string());
         let origin = Origin { path: name, host: host_name(), ..origin };
-        wrapping.complete(origin, absolute.as_deref(), beginning)
+        describing.complete(wrapping.complete(origin, absolute.as_deref(), beginning), Some(path))
     }
 }

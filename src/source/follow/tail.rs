@@ -23,6 +23,7 @@ use crate::source::reading::modified_ms;
 use crate::source::receiver::BatchSize;
 use crate::source::record_rules::RecordRules;
 use crate::source::resume::Resuming;
+use crate::source::describing::Describing;
 use crate::source::wrapping::Wrapping;
 
 /// An open file. It can be read whatever happens to its name.
@@ -71,6 +72,8 @@ pub struct ReadContext<'a> {
     pub origin: &'a OriginRule,
     /// How the envelopes of contents are found.
     pub wrapping: Wrapping,
+    /// What documents tell of their source.
+    pub describing: &'a Describing,
     /// The pool that blocks are taken from.
     pub pool: &'a Arc<BlockPool>,
     /// The receiver of the batches.
@@ -445,5 +448,5 @@ fn cutter<'c>(
 }
 
 fn name<'n>(context: &ReadContext<'n>, path: &'n Path, skipped: Option<u64>) -> impl Fn(&[u8]) -> Origin + 'n {
-    naming::name(context.origin, context.wrapping, context.changing, path, skipped)
+    naming::name(context.origin, context.wrapping, context.describing, context.changing, path, skipped)
 }

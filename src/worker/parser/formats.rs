@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::detection::Detection;
 use crate::core::batch::{Batch, Origin};
 use crate::event::stage::StageSpec;
+use crate::event::{MessageRule, TagCounts};
 use crate::grok::{Format, Library, Parts, Pattern};
-use crate::observe::counters::{PATTERN, Row, STAGE};
+use crate::observe::counters::{PATTERN, Row, STAGE, TAGGED};
 use crate::worker::pattern_counts::PatternCounters;
 
 /// The treatment of a line that matches no pattern.
@@ -32,6 +33,9 @@ pub struct Formats {
     pub(super) sums: PatternCounters,
     pub(super) stages: Vec<Arc<dyn StageSpec>>,
     pub(super) stage_sums: PatternCounters,
+    /// When documents have the text of their records.
+    pub(super) message: MessageRule,
+    tags: Mutex<TagCounts>,
     say: Box<dyn Fn(String) + Send + Sync>,
 }
 
@@ -60,7 +64,8 @@ impl Formats {
         };
         let (library, parts) = (Arc::new(library), Mutex::default());
         let (stages, stage_sums) = (Vec::new(), PatternCounters::default());
-        Formats { choice, library, parts, unmatched, sums, stages, stage_sums, say: Box::new(say) }
+        let (message, tags) = (MessageRule::Auto, Mutex::default());
+        Formats { choice, library, parts, unmatched, sums, stages, stage_sums, message, tags, say: Box::new(say) }
     }
 
     /// Returns the shared state for sinks that take records as they were read. Nothing is parsed: a record only gets its id.
@@ -75,9 +80,24 @@ impl Formats {
         Formats { stages, stage_sums, ..self }
     }
 
-    /// Returns the counts of each pattern and of each stage, over all parsers.
+    /// Sets when documents have the text of their records. [`MessageRule::Auto`] is the usual rule.
+    pub fn with_message(self, message: MessageRule) -> Self {
+        Formats { message, ..self }
+    }
+
+    /// Returns the counts of each pattern, of each stage and of each tag, over all parsers.
     pub fn counts(&self) -> Vec<Row> {
-        self.sums.get(PATTERN).into_iter().chain(self.stage_sums.get(STAGE)).collect()
+        let tags = self.tags.lock().unwrap_or_else(PoisonError::into_inner);
+        let tags = tags.iter().map(|(tag, documents)| Row {
+            label: tag.to_owned(),
+            counts: vec![(&TAGGED, Some(documents))],
+        });
+        self.sums.get(PATTERN).into_iter().chain(self.stage_sums.get(STAGE)).chain(tags).collect()
+    }
+
+    /// Moves the counts of a parser to the shared ones.
+    pub(super) fn add_tags(&self, tags: &mut TagCounts) {
+        self.tags.lock().unwrap_or_else(PoisonError::into_inner).take(tags);
     }
 
     /// Returns `pattern` split into its parts. Each pattern is split once.
