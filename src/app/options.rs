@@ -141,7 +141,8 @@ impl WorkOptions {
     pub(super) fn open_sinks(&self, waits: &Waits, formats: &Formats) -> Result<Vec<AnySink>> {
         let memory = self.storing().bytes;
         let options = self.sink_options.clone();
-        let with = Opening { waits, formats: formats.given(), fields: None, options, memory };
+        let ecs = self.library.ecs;
+        let with = Opening { waits, formats: formats.given(), fields: None, ecs, options, memory };
         let open = |spec: &SinkSpec| if self.as_read { spec.open_for_records(&with) } else { spec.open(&with) };
         self.sinks.iter().map(open).collect()
     }

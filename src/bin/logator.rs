@@ -41,8 +41,7 @@ fn run() -> ExitCode {
                 console.say("reading standard input; end it with Ctrl-D");
             }
             let result = arguments.files().and_then(|files| {
-                let library = arguments.library.options();
-                app::grok::grok(&arguments.pattern, &arguments.inputs, &files, &library, arguments.explain, &console)
+                app::grok::grok(&arguments.options()?, &arguments.inputs, &files, &console)
             });
             match result {
                 Ok(code) => ExitCode::from(code),

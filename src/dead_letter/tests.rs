@@ -23,6 +23,7 @@ fn letter<'a>(context: &'a Context, raw: &'a [u8], length: u64) -> Letter<'a> {
         explain: None,
         raw,
         length,
+        line: None,
         partial: false,
     }
 }

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use super::plan::{Naming, Plan};
 use super::source_fields::Meeting;
-use super::value::FieldPath;
 use crate::core::error::{Error, Result};
-use crate::document::Encoding;
 use crate::document::date::{COMMON, Formats};
 use crate::document::keys::display_path;
 use crate::grok::{DateRule, Field};
@@ -22,8 +20,6 @@ pub struct CapturedFields {
     pub(super) date_names: Vec<Arc<str>>,
     /// The formats for fields of type `date`.
     pub(super) field_dates: Formats,
-    /// The field for what follows the first line of a record; `None` if the format names none.
-    pub(super) rest: Option<FieldPath>,
     /// Whether a value may not be of the type of its field.
     pub(super) has_types: bool,
     /// How the fields meet those of a source: the number of the source, and the result for JSON and for BSON.
@@ -58,12 +54,6 @@ impl CapturedFields {
         let own = date.map_or(&common[..], |rule| &rule.formats);
         let (dates, field_dates) = (Formats::new(own)?, Formats::new(&[own, &common].concat())?);
         let has_types = plan.has_types();
-        Ok(CapturedFields { plan, date_slots, dates, date_names, field_dates, rest: None, has_types, meeting: None })
-    }
-
-    /// Names the field for what follows the first line of a record. A name that a field of the pattern excludes is not used.
-    pub fn with_rest(self, rest: Option<FieldPath>) -> CapturedFields {
-        let rest = rest.filter(|path| !self.plan.excludes(Encoding::Json, path.keys()));
-        CapturedFields { rest, ..self }
+        Ok(CapturedFields { plan, date_slots, dates, date_names, field_dates, has_types, meeting: None })
     }
 }

@@ -19,6 +19,8 @@ pub struct Event<'a> {
     pub(super) text: &'a [u8],
     /// The whole record, if `text` is only its first line.
     pub(super) record: Option<&'a [u8]>,
+    /// The lines after the first one, and the field for them.
+    pub(super) rest: Option<(FieldPath, &'a [u8])>,
     pub(super) content: Content<'a>,
     pub(super) outer: Option<&'a OuterFields>,
     /// The fields of its source.
@@ -86,6 +88,7 @@ impl<'a> Event<'a> {
         Event {
             text,
             record: None,
+            rest: None,
             content,
             outer,
             source: None,
@@ -113,9 +116,23 @@ impl<'a> Event<'a> {
         self.message = message;
     }
 
-    /// Sets the text of a record of several lines. The text of the event is the first of them, without its line end.
-    pub fn set_record(&mut self, record: &'a [u8]) {
-        self.record = Some(record).filter(|record| record.len() > self.text.len());
+    /// Keeps the lines of a record that its text does not have. `rest` are the lines after the first one, and `field` is the
+    /// field that the format names for them. Without it, and if the text itself has this field, the document has the whole
+    /// `record` ([`MessageRule`]).
+    pub fn keep_lines(&mut self, record: &'a [u8], rest: &'a [u8], field: Option<&FieldPath>) {
+        self.record = Some(record);
+        self.rest = field.filter(|path| !self.excludes(path.keys())).map(|path| (path.clone(), rest));
+    }
+
+    /// Whether the record has a field that excludes one of this name.
+    fn excludes(&self, keys: &[Key]) -> bool {
+        let own = match &self.content {
+            Content::Captured { fields, .. } => fields.plan.excludes(Encoding::Json, keys),
+            Content::Object { object, text, .. } => object.stored(Encoding::Json, text).excludes(keys),
+            Content::Message => keys.first().is_some_and(|key| key.name == "message"),
+            Content::Nothing => false,
+        };
+        own || self.outer.is_some_and(|outer| outer.root(Encoding::Json).excludes(keys))
     }
 
     /// Counts the tags of the document that is written next.
@@ -195,19 +212,10 @@ impl<'a> Event<'a> {
     /// Looks for a field of the source, under the name that the document has for it.
     fn of_source(&self, path: &FieldPath) -> Option<Value<'_>> {
         let source = self.source?;
-        let is_taken = |keys: &[Key]| {
-            let own = match &self.content {
-                Content::Captured { fields, .. } => fields.plan.excludes(Encoding::Json, keys),
-                Content::Object { object, text, .. } => object.stored(Encoding::Json, text).excludes(keys),
-                Content::Message => keys.first().is_some_and(|key| key.name == "message"),
-                Content::Nothing => false,
-            };
-            own || self.outer.is_some_and(|outer| outer.root(Encoding::Json).excludes(keys))
-        };
         if let Some((keys, value)) = source.get_spare(path) {
-            return is_taken(keys).then_some(value);
+            return self.excludes(keys).then_some(value);
         }
-        source.get(path).filter(|_| !is_taken(path.keys()))
+        source.get(path).filter(|_| !self.excludes(path.keys()))
     }
 
     /// Returns `@timestamp` in milliseconds since 1970, and where it came from.

@@ -65,7 +65,7 @@ impl<'a> Event<'a> {
         }
         let mut tags = self.tags.clone();
         let meeting = self.meeting(W::ENCODING);
-        let rest = self.rest_field();
+        let rest = self.rest.clone();
         // The text is due whatever the values of the fields turn out to be.
         let is_due = self.is_text_due(&tags, rest.is_some());
         let may_be_due = is_due || self.may_lose_values();
@@ -130,19 +130,6 @@ impl<'a> Event<'a> {
             meeting.merges |= other.merges;
         }
         meeting
-    }
-
-    /// Returns the field for what follows the first line of the record, and that text.
-    fn rest_field(&self) -> Option<(FieldPath, &'a [u8])> {
-        let record = self.record?;
-        match &self.content {
-            Content::Captured { fields, .. } => {
-                let rest = record.get(self.text.len()..)?;
-                let rest = rest.strip_prefix(b"\r").unwrap_or(rest);
-                Some((fields.rest.clone()?, rest.strip_prefix(b"\n").unwrap_or(rest)))
-            }
-            _ => None,
-        }
     }
 
     /// Whether the document has the text of the record, as far as this is known before the fields are written.
@@ -223,7 +210,7 @@ impl<'a> Event<'a> {
     fn write_merged<W: DocumentWriter>(
         &mut self,
         writer: &mut W,
-        rest: Option<(FieldPath, &[u8])>,
+        rest: Option<(FieldPath, &'a [u8])>,
         place: Option<TextPlace>,
         tags: &mut Tags,
     ) {

@@ -20,9 +20,6 @@ pub struct Format {
     pub rule: Rule,
     /// The field that becomes `@timestamp`; `None` for patterns given with `-p`.
     pub date: Option<DateRule>,
-    /// The field for what follows the first line of a record, such as a stack trace. Without one, the field `message` has the
-    /// whole record.
-    pub rest: Option<String>,
 }
 
 impl Format {
@@ -68,7 +65,6 @@ pub(crate) struct Spec {
     /// Whether only a user who names the format gets it. `--format auto` leaves it out.
     pub(crate) by_name: bool,
     pub(crate) date: Option<DateRule>,
-    pub(crate) rest: Option<String>,
     #[cfg_attr(not(test), allow(dead_code, reason = "the goldens are checked by the tests"))]
     pub(crate) golden: Vec<Golden>,
     #[cfg_attr(not(test), allow(dead_code, reason = "the goldens are checked by the tests"))]
@@ -97,7 +93,6 @@ struct Raw {
     #[serde(default)]
     types: BTreeMap<String, String>,
     date: Option<RawDate>,
-    rest: Option<String>,
     sign: Option<String>,
     #[serde(default)]
     golden: Vec<Golden>,
@@ -114,7 +109,6 @@ struct RawEcs {
     #[serde(default)]
     types: BTreeMap<String, String>,
     date: Option<RawDate>,
-    rest: Option<String>,
     #[serde(default)]
     golden: Vec<Golden>,
 }
@@ -126,7 +120,6 @@ impl Raw {
             self.pattern = Some(ecs.pattern);
             self.types = ecs.types;
             self.date = ecs.date.or(self.date);
-            self.rest = ecs.rest.or(self.rest);
             self.golden = ecs.golden;
         }
         self
@@ -192,12 +185,9 @@ fn spec(file: &str, name: String, raw: Raw, ecs: bool) -> Result<Spec> {
             Some(DateRule { paths, formats: date.formats })
         }
     };
-    if let Some(rest) = &raw.rest {
-        path("rest", rest)?;
-    }
-    let (file, by_name, rest) = (file.to_owned(), raw.by_name, raw.rest);
+    let (file, by_name) = (file.to_owned(), raw.by_name);
     let (pattern, sign, golden, no_match) = (raw.pattern, raw.sign, raw.golden, raw.no_match);
-    Ok(Spec { name, file, pattern, sign, types, by_name, date, rest, golden, no_match })
+    Ok(Spec { name, file, pattern, sign, types, by_name, date, golden, no_match })
 }
 
 impl Spec {

@@ -6,7 +6,6 @@ mod json;
 mod pattern;
 
 use super::fields::Fields;
-use super::value::FieldPath;
 use crate::core::error::Result;
 use crate::grok::{Format, Rule, Stopped};
 
@@ -29,10 +28,7 @@ impl Decoder {
     pub fn new(format: &Format) -> Result<Decoder> {
         let date = format.date.as_ref();
         Ok(match &format.rule {
-            Rule::Pattern(pattern) => {
-                let rest = format.rest.as_deref().map(FieldPath::new).transpose()?;
-                Decoder::Pattern(PatternDecoder::new(pattern, date)?.with_rest(rest))
-            }
+            Rule::Pattern(pattern) => Decoder::Pattern(PatternDecoder::new(pattern, date)?),
             Rule::JsonObject => Decoder::Json(JsonDecoder::new(date)?),
         })
     }

@@ -3,7 +3,6 @@
 use crate::core::error::Result;
 use crate::event::captured::CapturedFields;
 use crate::event::fields::Fields;
-use crate::event::value::FieldPath;
 use crate::grok::{DateRule, Matcher, Pattern, Span, Stopped};
 
 /// Matches texts with a pattern.
@@ -22,11 +21,6 @@ impl PatternDecoder {
     pub fn new(pattern: &Pattern, date: Option<&DateRule>) -> Result<PatternDecoder> {
         let fields = CapturedFields::new(pattern.fields(), date)?;
         Ok(PatternDecoder { matcher: pattern.matcher(), slots: pattern.slots(), spans: Vec::new(), fields })
-    }
-
-    /// Names the field for what follows the first line of a record.
-    pub fn with_rest(self, rest: Option<FieldPath>) -> PatternDecoder {
-        PatternDecoder { fields: self.fields.with_rest(rest), ..self }
     }
 
     /// Matches `text`; `None` when it does not match.
