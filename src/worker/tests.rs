@@ -2,6 +2,7 @@
 
 mod containers;
 mod layouts;
+mod whole_records;
 mod stages;
 mod storing;
 

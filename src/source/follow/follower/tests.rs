@@ -172,6 +172,7 @@ impl Fixed {
             size,
             origin,
             wrapping: Wrapping::Ignored,
+            describing: Box::leak(Box::default()),
             pool,
             receiver: &self.kept,
             timeout: *timeout,
