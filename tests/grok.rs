@@ -24,7 +24,8 @@ fn the_documents_are_those_that_a_job_stores_byte_for_byte() {
     place.write("web.log", "2026-01-02T03:04:05.123456789Z stdout F 192.0.2.7 GET 512\n");
     place.write("c.gz", gzip(lines.as_bytes()));
     let pattern = "%{IP:client} %{WORD:verb} %{NOTSPACE:bytes:int}";
-    for more in [&[][..], &["--ecs"], &["--message", "never"], &["--message=always", "--no-source", "--add-field=a=b"]] {
+    for more in [&[][..], &["--ecs"], &["--message", "never"], &["--message=always", "--no-source", "--add-field=a=b"]]
+    {
         let inputs = ["a.log", "web.log", "c.gz"];
         let tried = place.run("logator", &[&["grok", pattern], &inputs[..], more].concat(), b"");
         let (ran, receipt) = place.logator(&[&inputs[..], &["-p", pattern, "-j", "1"], more].concat(), b"");

@@ -52,7 +52,9 @@ fn a_file_that_was_renamed_has_the_same_ids_and_keeps_its_path_in_the_store() {
     let db = rusqlite::Connection::open(place.path("out.db")).unwrap();
     let old = place.path("a.log").display().to_string();
     let count: i64 = db
-        .query_row("SELECT count(*) FROM logs WHERE doc->>'path' = ?1 AND doc->>'host' = ?2", [old, host()], |row| row.get(0))
+        .query_row("SELECT count(*) FROM logs WHERE doc->>'path' = ?1 AND doc->>'host' = ?2", [old, host()], |row| {
+            row.get(0)
+        })
         .unwrap();
     assert_eq!(count, 2);
 }
@@ -62,8 +64,17 @@ fn fields_are_added_from_variables_and_stars_in_every_way_to_read() {
     let place = Workspace::new();
     place.write("logs/web/x-7.log", "one\n");
     place.write("logs/db/x-8.log", "two!\n");
-    let arguments = ["logs/*/x-*.log", "-p", "%{WORD:a}", "--no-source", "--add-field", "where={path.1}-{path.2}",
-        "--add-field=[service][name]=s", "--add-field", "a=never"];
+    let arguments = [
+        "logs/*/x-*.log",
+        "-p",
+        "%{WORD:a}",
+        "--no-source",
+        "--add-field",
+        "where={path.1}-{path.2}",
+        "--add-field=[service][name]=s",
+        "--add-field",
+        "a=never",
+    ];
     let mut found = documents(&place, &arguments, b"");
     found.sort_by_key(|document| document["a"].to_string());
     let expected = json!([
@@ -93,11 +104,16 @@ fn fields_of_the_source_travel_to_workers_and_in_letters() {
     let alone = without_ids(objects(&place.logator(&[&inputs[..], &parse[..]].concat(), b"").0.stdout));
     assert_eq!(alone[0], json!({"a": "one", "vhost": "web", "path": place.path("logs/web/a.log"), "host": host()}));
     let queue = place.start("logator-queue", &[&inputs[..], &["--bind", &place.endpoint()]].concat());
-    let worker = place.run("logator-worker", &[&["--from", &place.endpoint(), "--to", "-", "-j", "1"], &parse[..]].concat(), b"");
+    let worker = place.run(
+        "logator-worker",
+        &[&["--from", &place.endpoint(), "--to", "-", "-j", "1"], &parse[..]].concat(),
+        b"",
+    );
     assert_eq!((worker.code, queue.end().code), (Some(0), Some(0)), "{}", worker.stderr);
     assert_eq!(without_ids(objects(&worker.stdout)), alone);
 
-    let (ran, _) = place.logator(&[&inputs[..], &parse[..], &["--unmatched", "dead-letter", "--to", "ndjson:most"]].concat(), b"");
+    let (ran, _) =
+        place.logator(&[&inputs[..], &parse[..], &["--unmatched", "dead-letter", "--to", "ndjson:most"]].concat(), b"");
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     let letter = &place.objects("dead-letters.ndjson")[0];
     assert_eq!((&letter["line"], &letter["offset"]), (&json!(2), &json!(4)), "{letter}");
@@ -119,9 +135,14 @@ fn the_receipt_counts_tags_of_its_own_documents_and_of_those_of_workers() {
     };
     let expected = [("_grokparsefailure".to_owned(), 1), ("_typefailure:n".to_owned(), 2)];
     assert_eq!(counts(&receipt), expected);
-    assert!(ran.stderr.contains("\n  tag _typefailure:n: 2 documents\n  tag _grokparsefailure: 1 document\n"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("\n  tag _typefailure:n: 2 documents\n  tag _grokparsefailure: 1 document\n"),
+        "{}",
+        ran.stderr
+    );
     let queue = place.start("logator-queue", &["a.log", "--receipt", "queue.json", "--bind", &place.endpoint()]);
-    let worker = place.run("logator-worker", &[&["--from", &place.endpoint(), "--to", "null:"], &parse[..]].concat(), b"");
+    let worker =
+        place.run("logator-worker", &[&["--from", &place.endpoint(), "--to", "null:"], &parse[..]].concat(), b"");
     assert_eq!((worker.code, queue.end().code), (Some(0), Some(0)), "{}", worker.stderr);
     assert_eq!(counts(&place.receipt("queue.json")), expected);
 }
@@ -140,11 +161,25 @@ fn letters_have_the_numbers_of_their_lines_whatever_the_batches() {
     place.write("a.log", lines);
     for size in ["1", "7", "2000"] {
         let letters = format!("letters-{size}");
-        let arguments = ["a.log", "-p", "^line-%{INT:n:int}$", "--unmatched", "dead-letter", "--max-line", "100", "--batch-lines",
-            size, "--dead-letters", &letters, "--to", "null:"];
+        let arguments = [
+            "a.log",
+            "-p",
+            "^line-%{INT:n:int}$",
+            "--unmatched",
+            "dead-letter",
+            "--max-line",
+            "100",
+            "--batch-lines",
+            size,
+            "--dead-letters",
+            &letters,
+            "--to",
+            "null:",
+        ];
         let (ran, _) = place.logator(&arguments, b"");
         assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-        let mut numbers: Vec<u64> = place.objects(&letters).iter().map(|letter| letter["line"].as_u64().unwrap()).collect();
+        let mut numbers: Vec<u64> =
+            place.objects(&letters).iter().map(|letter| letter["line"].as_u64().unwrap()).collect();
         numbers.sort_unstable();
         let expected: Vec<u64> = (1..=300).filter(|number| number % 50 == 0 || number % 50 == 7).collect();
         assert_eq!(numbers, expected, "batches of {size}");

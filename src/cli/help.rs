@@ -282,7 +282,8 @@ impl Footer {
 /// Returns the heading and id of each option in the order of the help, and whether `-h` leaves the option out.
 fn places() -> Vec<(&'static str, &'static str, bool)> {
     let kinds = SOURCES.0.iter().flat_map(|kind| kind.options).copied();
-    let declared: Vec<OptionSpec> = kinds.chain(source::OPTIONS).chain(describing::OPTIONS).chain(registry::options()).collect();
+    let declared: Vec<OptionSpec> =
+        kinds.chain(source::OPTIONS).chain(describing::OPTIONS).chain(registry::options()).collect();
     let is_listed = |spec: &OptionSpec| GROUPS.iter().any(|group| group.common.contains(&spec.name));
     let mut places = Vec::new();
     for Group { heading, common, rare } in GROUPS {

@@ -108,12 +108,8 @@ impl Tags {
     ];
 
     /// The tags that say that a part of the record could not be read.
-    const FAILURES: u32 = Tags::NO_SYSLOG.0
-        | Tags::NO_JSON.0
-        | Tags::NO_CONTAINER.0
-        | Tags::UNMATCHED.0
-        | Tags::TYPE.0
-        | Tags::DATE.0;
+    const FAILURES: u32 =
+        Tags::NO_SYSLOG.0 | Tags::NO_JSON.0 | Tags::NO_CONTAINER.0 | Tags::UNMATCHED.0 | Tags::TYPE.0 | Tags::DATE.0;
 
     #[inline]
     pub fn add(&mut self, tag: Tag) {

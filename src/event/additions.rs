@@ -36,12 +36,7 @@ impl<'a> Addition<'a> {
 }
 
 /// Writes additions that stand in one object, `depth` levels below the document. Those with a common level follow each other.
-pub(super) fn write_all<W: DocumentWriter>(
-    additions: &[Addition<'_>],
-    depth: usize,
-    writer: &mut W,
-    tags: &mut Tags,
-) {
+pub(super) fn write_all<W: DocumentWriter>(additions: &[Addition<'_>], depth: usize, writer: &mut W, tags: &mut Tags) {
     let mut rest = additions;
     while let Some((Addition { keys, value, .. }, key)) = rest.first().and_then(|it| Some((it, it.keys.get(depth)?))) {
         let same = |other: &&Addition<'_>| other.keys.get(depth).is_some_and(|other| other.name == key.name);

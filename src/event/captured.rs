@@ -37,7 +37,8 @@ impl CapturedFields {
         let plan = Plan::new(fields, Naming::Stored)?;
         let paths = date.iter().flat_map(|rule| &rule.paths);
         let named = paths.flat_map(|path| fields.iter().filter(move |field| field.path == *path));
-        let named = named.flat_map(|field| field.slots.iter().map(|slot| (slot.slot, display_path(&field.path).into())));
+        let named =
+            named.flat_map(|field| field.slots.iter().map(|slot| (slot.slot, display_path(&field.path).into())));
         let (date_slots, date_names): (Vec<usize>, Vec<Arc<str>>) = named.unzip();
         if let Some(rule) = date
             && date_slots.is_empty()

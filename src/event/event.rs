@@ -3,12 +3,12 @@
 use super::changes::Changes;
 use super::dates::Found;
 use super::fields::{Content, Fields};
+use super::message_rule::MessageRule;
 use super::outer_fields::OuterFields;
 use super::plan::Captured;
 use super::source_fields::SourceFields;
 use super::tag_counts::TagCounts;
 use super::value::{FieldPath, Look, Value};
-use super::written::MessageRule;
 use crate::core::record::RecordId;
 use crate::document::keys::Key;
 use crate::document::{Bson, Encoding, Json, Tags, TimeSource};

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::tape::{Node, Tape};
 use super::value::{Holds, Look, Value};
-use crate::document::keys::Key;
 use crate::document::DocumentWriter;
+use crate::document::keys::Key;
 
 /// An object on a tape.
 #[derive(Clone, Copy)]
@@ -196,7 +196,9 @@ fn write_value<W: DocumentWriter>(tape: &Tape, line: &str, writer: &mut W, index
         Node::Bool(value) => writer.bool(value),
         Node::Int(_, value) => writer.int(value),
         Node::Float(_, value) => writer.float(value),
-        Node::Text(text) | Node::OutOfRange(text) | Node::Name { text, .. } => writer.text(tape.text(line, text).as_bytes()),
+        Node::Text(text) | Node::OutOfRange(text) | Node::Name { text, .. } => {
+            writer.text(tape.text(line, text).as_bytes())
+        }
         Node::Object { .. } => {
             let mark = writer.open_object();
             ObjectView { tape, line, index }.write_members(None, writer);

@@ -246,9 +246,7 @@ impl Draft {
     fn finish(self) -> Node {
         let key = self.key;
         match self.content {
-            Content::Leaf(slots) => {
-                Node::Leaf(Leaf { key, slots, name: keys::display_path(&self.path).into() })
-            }
+            Content::Leaf(slots) => Node::Leaf(Leaf { key, slots, name: keys::display_path(&self.path).into() }),
             Content::Object(children) => {
                 Node::Object { key, children: children.into_iter().map(Draft::finish).collect() }
             }
@@ -300,12 +298,7 @@ impl Leaf {
 }
 
 /// Writes the members of `outer` that no node replaces. An object that is also a node is left to that node.
-fn write_outer<W: DocumentWriter>(
-    nodes: &[Node],
-    outer: ObjectView<'_>,
-    writer: &mut W,
-    captured: &Captured<'_>,
-) {
+fn write_outer<W: DocumentWriter>(nodes: &[Node], outer: ObjectView<'_>, writer: &mut W, captured: &Captured<'_>) {
     for member in outer.members() {
         match nodes.iter().find(|node| node.name(W::ENCODING) == member.name) {
             Some(Node::Object { .. }) if member.object().is_some() => {}

@@ -139,7 +139,9 @@ impl Tape {
                     path.truncate(depth);
                     path.push(self.text(line, text).to_owned());
                 }
-                Node::Object { end } | Node::Array { end } => open.push((end as usize, if at == 0 { 0 } else { path.len() })),
+                Node::Object { end } | Node::Array { end } => {
+                    open.push((end as usize, if at == 0 { 0 } else { path.len() }))
+                }
                 Node::OutOfRange(_) => call(&keys::display_path(&path).into()),
                 _ => {}
             }

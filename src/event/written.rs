@@ -9,6 +9,7 @@ use super::changes::Changed;
 use super::event::Event;
 use super::fields::Content;
 use super::members::{ObjectView, write_merged};
+use super::message_rule::MessageRule;
 use super::plan::Captured;
 use super::source_fields::Meeting;
 use super::value::{FieldPath, Holds};
@@ -19,18 +20,6 @@ static TIMESTAMP: LazyLock<Key> = LazyLock::new(|| Key::new("@timestamp"));
 static MESSAGE: LazyLock<[Key; 1]> = LazyLock::new(|| [Key::new("message")]);
 static EVENT_ORIGINAL: LazyLock<[Key; 2]> = LazyLock::new(|| [Key::new("event"), Key::new("original")]);
 static ORIGINAL: LazyLock<[Key; 1]> = LazyLock::new(|| [Key::new("@original")]);
-
-/// When a document has the whole text of its record, beside the fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum MessageRule {
-    /// If the match does not span the text, and if a part of it could not be read.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// Never. What follows the first line of a record, and has no field of its own, is kept all the same.
-    Never,
-}
 
 /// The place of the text of a record in its document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -218,8 +207,7 @@ impl<'a> Event<'a> {
         let mut additions: Vec<Addition<'_>> = Vec::new();
         for addition in source.iter().flat_map(|source| source.additions()) {
             // The name counts as taken if the pattern has it, whether or not this record has a value.
-            let is_excluded =
-                matches!(&self.content, Content::Captured { fields, .. } if fields.plan.excludes(W::ENCODING, addition.keys));
+            let is_excluded = matches!(&self.content, Content::Captured { fields, .. } if fields.plan.excludes(W::ENCODING, addition.keys));
             match (is_excluded, addition.spare) {
                 (false, _) => additions.push(addition),
                 (true, Some(keys)) => additions.push(Addition { keys, spare: None, ..addition }),

@@ -35,12 +35,12 @@ pub struct Describing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct AddedField {
     path: Vec<String>,
-    value: Vec<Piece>,
+    value: Vec<Part>,
 }
 
-/// A piece of a value.
+/// A part of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+enum Part {
     Text(String),
     /// What a star stands for. The first has the number 1.
     Star(usize),
@@ -56,11 +56,8 @@ impl Describing {
         inputs: &[String],
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Describing> {
-        let mut describing = Describing {
-            fields: Vec::new(),
-            is_hidden: values.is_on("no-source"),
-            names: inputs.to_vec(),
-        };
+        let mut describing =
+            Describing { fields: Vec::new(), is_hidden: values.is_on("no-source"), names: inputs.to_vec() };
         for text in values.texts("add-field") {
             let wrong = |why: String| Error::usage(format!("--add-field {text}: {why}"));
             let (name, value) = text.split_once('=').ok_or_else(|| wrong("NAME=VALUE is expected".to_owned()))?;
@@ -68,8 +65,8 @@ impl Describing {
             if path.first().is_some_and(|first| RESERVED.contains(&first.as_str())) {
                 return Err(wrong(format!("the field {name} belongs to logator; choose another name")));
             }
-            let value = pieces(value, &variable).map_err(wrong)?;
-            for star in value.iter().filter_map(Piece::star) {
+            let value = split(value, &variable).map_err(wrong)?;
+            for star in value.iter().filter_map(Part::star) {
                 if let Some(input) = inputs.iter().find(|input| stars_of(input) < star) {
                     return Err(wrong(match stars_of(input) {
                         0 => format!("{{path.{star}}} needs a glob, and {input} is none; a glob stands in quotes"),
@@ -98,25 +95,25 @@ impl Describing {
         let mut fields: Map<String, Value> = known.unwrap_or_default();
         let stars = path.and_then(|path| self.names.iter().find_map(|name| stars(name, path))).unwrap_or_default();
         for AddedField { path, value } in &self.fields {
-            let text: String = value.iter().map(|piece| piece.text(&stars)).collect();
+            let text: String = value.iter().map(|part| part.text(&stars)).collect();
             set(&mut fields, path, text);
         }
         origin.with_fields(&fields)
     }
 }
 
-impl Piece {
+impl Part {
     fn star(&self) -> Option<usize> {
         match self {
-            Piece::Text(_) => None,
-            Piece::Star(number) => Some(*number),
+            Part::Text(_) => None,
+            Part::Star(number) => Some(*number),
         }
     }
 
     fn text<'a>(&'a self, stars: &'a [String]) -> &'a str {
         match self {
-            Piece::Text(text) => text,
-            Piece::Star(number) => stars.get(number - 1).map_or("", String::as_str),
+            Part::Text(text) => text,
+            Part::Star(number) => stars.get(number - 1).map_or("", String::as_str),
         }
     }
 }
@@ -137,9 +134,9 @@ fn set(fields: &mut Map<String, Value>, path: &[String], text: String) {
     }
 }
 
-/// Splits a value into its pieces. An error is a sentence for the user.
-fn pieces(value: &str, variable: &impl Fn(&str) -> Option<String>) -> Result<Vec<Piece>, String> {
-    let mut pieces = Vec::new();
+/// Splits a value into its parts. An error is a sentence for the user.
+fn split(value: &str, variable: &impl Fn(&str) -> Option<String>) -> Result<Vec<Part>, String> {
+    let mut parts = Vec::new();
     let mut text = String::new();
     let mut rest = value;
     while let Some(at) = rest.find(['$', '{']) {
@@ -153,7 +150,7 @@ fn pieces(value: &str, variable: &impl Fn(&str) -> Option<String>) -> Result<Vec
         } else if let Some((number, after)) = inside("{path.") {
             let number = number.parse().ok().filter(|number| *number > 0);
             let number = number.ok_or("a star is written {path.1}, {path.2} and so on")?;
-            pieces.extend([Piece::Text(std::mem::take(&mut text)), Piece::Star(number)]);
+            parts.extend([Part::Text(std::mem::take(&mut text)), Part::Star(number)]);
             rest = after;
         } else {
             text.push_str(&rest[..1]);
@@ -161,8 +158,8 @@ fn pieces(value: &str, variable: &impl Fn(&str) -> Option<String>) -> Result<Vec
         }
     }
     text.push_str(rest);
-    pieces.push(Piece::Text(text));
-    Ok(pieces)
+    parts.push(Part::Text(text));
+    Ok(parts)
 }
 
 /// Returns the number of stars of a name; `**` is one. Only files have a path with stars.
@@ -234,11 +231,32 @@ fn match_part(glob: &[char], part: &[char], found: &mut Vec<String>) -> bool {
             let Some(end) = rest.iter().skip(from).position(|c| *c == ']').map(|at| at + from) else {
                 return part.first() == Some(&'[') && match_part(rest, &part[1..], found);
             };
-            let class: String = ['['].iter().chain(&rest[..=end]).collect();
-            let is_in = |c: char| glob::Pattern::new(&class).is_ok_and(|class| class.matches(&c.to_string()));
-            part.first().is_some_and(|c| is_in(*c)) && match_part(&rest[end + 1..], &part[1..], found)
+            part.first().is_some_and(|c| is_in_class(&rest[..end], *c))
+                && match_part(&rest[end + 1..], &part[1..], found)
         }
         [c, rest @ ..] => part.first() == Some(c) && match_part(rest, &part[1..], found),
+    }
+}
+
+/// Whether `c` is in a class, which is what stands between the brackets: `abc`, `a-z`, or `!a-z`.
+fn is_in_class(class: &[char], c: char) -> bool {
+    let (is_negated, mut members) = match class {
+        ['!', members @ ..] => (true, members),
+        members => (false, members),
+    };
+    let mut found = false;
+    loop {
+        members = match members {
+            [] => return found != is_negated,
+            [first, '-', last, rest @ ..] => {
+                found |= (*first..=*last).contains(&c);
+                rest
+            }
+            [member, rest @ ..] => {
+                found |= *member == c;
+                rest
+            }
+        };
     }
 }
 

@@ -2,9 +2,9 @@
 
 mod containers;
 mod layouts;
-mod whole_records;
 mod stages;
 mod storing;
+mod whole_records;
 
 use std::sync::{Arc, Mutex};
 

@@ -9,8 +9,8 @@ use crate::core::error::Result;
 use crate::core::record::RecordId;
 use crate::event::stage::SinkSet;
 use crate::event::{Event, Layout, LayoutWriter, MessageRule, SourceFields, TagCounts};
-use crate::worker::pattern_counts::Clock;
 use crate::worker::parser::Formats;
+use crate::worker::pattern_counts::Clock;
 
 /// The index of a record in its batch, its id, and its context.
 #[derive(Clone, Copy)]

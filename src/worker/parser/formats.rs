@@ -88,10 +88,8 @@ impl Formats {
     /// Returns the counts of each pattern, of each stage and of each tag, over all parsers.
     pub fn counts(&self) -> Vec<Row> {
         let tags = self.tags.lock().unwrap_or_else(PoisonError::into_inner);
-        let tags = tags.iter().map(|(tag, documents)| Row {
-            label: tag.to_owned(),
-            counts: vec![(&TAGGED, Some(documents))],
-        });
+        let tags =
+            tags.iter().map(|(tag, documents)| Row { label: tag.to_owned(), counts: vec![(&TAGGED, Some(documents))] });
         self.sums.get(PATTERN).into_iter().chain(self.stage_sums.get(STAGE)).chain(tags).collect()
     }
 

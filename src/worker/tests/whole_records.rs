@@ -22,7 +22,13 @@ fn format(library: &Library, rule: &str) -> Format {
 }
 
 /// Returns the documents of the lines, without ids, and the counts of tags. The BSON documents must hold the same.
-fn made(rule: &str, ecs: bool, message: MessageRule, origin: Origin, lines: &[&str]) -> (Vec<Value>, Vec<(String, u64)>) {
+fn made(
+    rule: &str,
+    ecs: bool,
+    message: MessageRule,
+    origin: Origin,
+    lines: &[&str],
+) -> (Vec<Value>, Vec<(String, u64)>) {
     let library = if ecs { Library::builtin_ecs() } else { Library::builtin() };
     let format = format(&library, rule);
     let formats = Arc::new(Formats::new(vec![format], library, Unmatched::Keep, drop).with_message(message));
@@ -76,7 +82,12 @@ fn a_record_that_the_match_does_not_span_or_that_failed_in_part_is_kept_whole() 
             r#"GET "-, 1.394""#,
             json!({"verb": "GET", "urt": "-, 1.394", "message": "GET \"-, 1.394\"", "tags": ["_typefailure:urt"]}),
         ),
-        (upstream, Never, r#"GET "0.004, 0.012""#, json!({"verb": "GET", "urt": "0.004, 0.012", "tags": ["_typefailure:urt"]})),
+        (
+            upstream,
+            Never,
+            r#"GET "0.004, 0.012""#,
+            json!({"verb": "GET", "urt": "0.004, 0.012", "tags": ["_typefailure:urt"]}),
+        ),
         (
             "%{DATA:[http][bytes]:int} %{DATA:b:bool}$",
             Auto,
@@ -202,7 +213,10 @@ fn fields_of_the_source_are_merged_with_those_of_the_record() {
     assert_eq!((&document["list"], &document["n"]), (&fields["list"], &json!(7)));
     let document = made("ndjson", r#"{"service":{"version":"2"},"team":"own","event":"login"}"#);
     assert_eq!(document["service"], json!({"version": "2", "name": "shop"}));
-    assert_eq!((&document["team"], &document["event"], &document["path"]), (&json!("own"), &json!("login"), &json!("/var/log/a.log")));
+    assert_eq!(
+        (&document["team"], &document["event"], &document["path"]),
+        (&json!("own"), &json!("login"), &json!("/var/log/a.log"))
+    );
 }
 
 #[test]

@@ -22,6 +22,7 @@ use crate::core::{lines, records};
 use crate::source::block_pool::BlockPool;
 use crate::source::follow::copies::{Copies, View};
 use crate::source::follow::file_table::{FileId, Found};
+use crate::source::follow::naming::NamingRules;
 use crate::source::follow::tail::ReadContext;
 use crate::source::joiner::{JoinRule, Joiner};
 use crate::source::origin::OriginRule;
@@ -170,9 +171,7 @@ impl Fixed {
         let Fixed { size, pool, origin, timeout, rules, .. } = self;
         let context = ReadContext {
             size,
-            origin,
-            wrapping: Wrapping::Ignored,
-            describing: Box::leak(Box::default()),
+            naming: NamingRules { origin, wrapping: Wrapping::Ignored, describing: Box::leak(Box::default()) },
             pool,
             receiver: &self.kept,
             timeout: *timeout,
