@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::message_rule::TextPlace;
 use super::plan::{Naming, Plan};
 use super::source_fields::Meeting;
 use crate::core::error::{Error, Result};
+use crate::document::Encoding;
 use crate::document::date::{COMMON, Formats};
 use crate::document::keys::display_path;
 use crate::grok::{DateRule, Field};
@@ -22,6 +24,8 @@ pub struct CapturedFields {
     pub(super) field_dates: Formats,
     /// Whether a value may not be of the type of its field.
     pub(super) has_types: bool,
+    /// The place of the text of a record, for JSON and for BSON.
+    pub(super) text_places: [TextPlace; 2],
     /// How the fields meet those of a source: the number of the source, and the result for JSON and for BSON.
     pub(super) meeting: Option<(u64, [Meeting; 2])>,
 }
@@ -55,6 +59,11 @@ impl CapturedFields {
         let own = date.map_or(&common[..], |rule| &rule.formats);
         let (dates, field_dates) = (Formats::new(own)?, Formats::new(&[own, &common].concat())?);
         let has_types = plan.has_types();
-        Ok(CapturedFields { plan, date_slots, dates, date_names, field_dates, has_types, meeting: None })
+        let place = |encoding| {
+            let has_original = || plan.excludes(encoding, TextPlace::WithinEvent.keys());
+            TextPlace::of(|name| plan.holds(encoding, name), has_original)
+        };
+        let text_places = [Encoding::Json, Encoding::Bson].map(place);
+        Ok(CapturedFields { plan, date_slots, dates, date_names, field_dates, has_types, text_places, meeting: None })
     }
 }

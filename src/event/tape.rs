@@ -134,6 +134,10 @@ impl Tape {
                 open.pop();
             }
             let depth = open.last().map_or(0, |(_, depth)| *depth);
+            // An item of an array has the name of the array.
+            if !matches!(at.checked_sub(1).map(|before| self.nodes[before]), Some(Node::Name { .. })) {
+                path.truncate(depth);
+            }
             match *node {
                 Node::Name { text, .. } => {
                     path.truncate(depth);

@@ -9,7 +9,7 @@ use super::changes::Changed;
 use super::event::Event;
 use super::fields::Content;
 use super::members::{ObjectView, write_merged};
-use super::message_rule::MessageRule;
+use super::message_rule::{MessageRule, TextPlace};
 use super::plan::Captured;
 use super::source_fields::Meeting;
 use super::value::{FieldPath, Holds};
@@ -17,32 +17,6 @@ use crate::document::keys::Key;
 use crate::document::{DocumentWriter, Encoding, Tags, write_text};
 
 static TIMESTAMP: LazyLock<Key> = LazyLock::new(|| Key::new("@timestamp"));
-static MESSAGE: LazyLock<[Key; 1]> = LazyLock::new(|| [Key::new("message")]);
-static EVENT_ORIGINAL: LazyLock<[Key; 2]> = LazyLock::new(|| [Key::new("event"), Key::new("original")]);
-static ORIGINAL: LazyLock<[Key; 1]> = LazyLock::new(|| [Key::new("@original")]);
-
-/// The place of the text of a record in its document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TextPlace {
-    /// `message`.
-    Message,
-    /// `event.original`, in an object of its own.
-    EventOriginal,
-    /// `event.original`, in an object of the record.
-    WithinEvent,
-    /// `@original`, because the record has all other names.
-    Original,
-}
-
-impl TextPlace {
-    fn keys(self) -> &'static [Key] {
-        match self {
-            TextPlace::Message => &*MESSAGE,
-            TextPlace::EventOriginal | TextPlace::WithinEvent => &*EVENT_ORIGINAL,
-            TextPlace::Original => &*ORIGINAL,
-        }
-    }
-}
 
 impl<'a> Event<'a> {
     /// Writes the fields of the event, without an `_id`.
@@ -161,9 +135,7 @@ impl<'a> Event<'a> {
         let outer = self.outer.map(|outer| outer.root(encoding));
         match &self.content {
             Content::Captured { fields, .. } if outer.is_none_or(|outer| outer.is_empty()) => {
-                let plan = &fields.plan;
-                let has_original = || plan.excludes(encoding, &*EVENT_ORIGINAL);
-                place_of(|name| plan.holds(encoding, name), has_original)
+                fields.text_places[encoding as usize]
             }
             content => {
                 let own = |name: &str| match content {
@@ -176,13 +148,15 @@ impl<'a> Event<'a> {
                 };
                 let has_original = || {
                     let own = match content {
-                        Content::Captured { fields, .. } => fields.plan.excludes(encoding, &*EVENT_ORIGINAL),
+                        Content::Captured { fields, .. } => {
+                            fields.plan.excludes(encoding, TextPlace::WithinEvent.keys())
+                        }
                         Content::Object { object, text, .. } => within(object.stored(encoding, text)),
                         Content::Message | Content::Nothing => false,
                     };
                     own || outer.is_some_and(within)
                 };
-                place_of(|name| own(name).or_else(|| outer.and_then(|outer| outer.holds(name))), has_original)
+                TextPlace::of(|name| own(name).or_else(|| outer.and_then(|outer| outer.holds(name))), has_original)
             }
         }
     }
@@ -260,23 +234,11 @@ impl<'a> Event<'a> {
                     outer.write_members(None, writer);
                 }
                 if has_message {
-                    writer.key(&MESSAGE[0]);
+                    writer.key(&TextPlace::Message.keys()[0]);
                     write_text(whole, writer, whole.is_ascii(), tags);
                 }
             }
             Content::Nothing => {}
         }
-    }
-}
-
-/// Returns the place of the text of a record. `holds` looks up what the record has at the top level.
-fn place_of(holds: impl Fn(&str) -> Option<Holds>, has_original: impl Fn() -> bool) -> TextPlace {
-    if holds("message").is_none() {
-        return TextPlace::Message;
-    }
-    match holds("event") {
-        None => TextPlace::EventOriginal,
-        Some(Holds::Object) if !has_original() => TextPlace::WithinEvent,
-        Some(_) => TextPlace::Original,
     }
 }
