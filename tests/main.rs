@@ -48,6 +48,7 @@ mod resume;
 mod secrets;
 mod sinks;
 mod small_files;
+mod source_fields;
 mod structure;
 mod syslog;
 mod terminal;

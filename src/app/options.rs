@@ -11,6 +11,7 @@ use crate::core::option_spec::OptionValues;
 use crate::core::wait::{Deadline, Waits};
 use crate::document::date::DateOptions;
 use crate::document::display_path;
+use crate::event::MessageRule;
 use crate::grok::{Format, Library};
 use crate::observe::console::Console;
 use crate::process::job_files::JobFiles;
@@ -102,6 +103,8 @@ pub struct WorkOptions {
     pub dates: DateOptions,
     /// What to do with lines that no rule matches.
     pub unmatched: Unmatched,
+    /// When documents have the text of their records.
+    pub message: MessageRule,
     /// The sinks. Each document goes to each sink.
     pub sinks: Vec<SinkSpec>,
     /// Whether the sinks get records as they were read, and not documents. Nothing is parsed then.
@@ -136,7 +139,7 @@ impl WorkOptions {
         self.check_timestamp(&formats)?;
         let console = console.clone();
         let formats = Formats::new(formats, library, self.unmatched, move |sentence| console.say(sentence));
-        Ok(Arc::new(formats.with_dates(self.dates.clone())))
+        Ok(Arc::new(formats.with_dates(self.dates.clone()).with_message(self.message)))
     }
 
     /// Refuses a name for `@timestamp` that no pattern captures.
@@ -158,7 +161,8 @@ impl WorkOptions {
     pub(super) fn open_sinks(&self, waits: &Waits, formats: &Formats) -> Result<Vec<AnySink>> {
         let memory = self.storing().bytes;
         let options = self.sink_options.clone();
-        let with = Opening { waits, formats: formats.given(), fields: None, options, memory };
+        let ecs = self.library.ecs;
+        let with = Opening { waits, formats: formats.given(), fields: None, ecs, options, memory };
         let open = |spec: &SinkSpec| if self.as_read { spec.open_for_records(&with) } else { spec.open(&with) };
         self.sinks.iter().map(open).collect()
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::describing::Describing;
 use super::live::Live;
 use super::origin::OriginRule;
 use super::receiver::BatchSize;
@@ -46,6 +47,8 @@ pub struct ReadOptions {
     pub origin: OriginRule,
     /// How the envelope of a content is found.
     pub wrapping: Wrapping,
+    /// What documents tell of their source.
+    pub describing: Describing,
     /// How lines become records.
     pub records: RecordRules,
     /// The lines that earlier runs settled, which are not delivered again.

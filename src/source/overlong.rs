@@ -75,6 +75,7 @@ impl Overlong {
             partial,
             key: Key::Offset(offset),
             ticket: None,
+            line: None,
         }
     }
 }

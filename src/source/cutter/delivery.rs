@@ -136,6 +136,8 @@ impl Content {
                 }
                 _ => batch,
             };
+            let batch = Batch { line: self.newlines.line(), ..batch };
+            let newlines = batch.newlines();
             let (end, records) = (batch.offset + batch.data.len() as u64, u64::from(batch.records));
             let wanted = match cutter.rules.header.as_deref() {
                 Some(rule) => self.heading.batch(rule, batch, cutter.receiver),
@@ -146,6 +148,7 @@ impl Content {
             }
             self.offset = end;
             self.lines += records;
+            self.newlines.add(newlines);
         }
         true
     }
@@ -153,6 +156,8 @@ impl Content {
     /// Sets aside `line`, which is too long for a batch. It is given with its line end, if it has one.
     fn set_aside_whole(&mut self, cutter: &Cutter, context: &Context, line: &[u8], partial: bool) -> Result<()> {
         let long = LongLine::of(context.clone(), self.offset, line, cutter.size.max_line, partial);
+        let long = LongLine { line: self.newlines.line(), ..long };
+        self.newlines.add(memchr::memchr_iter(b'\n', line).count() as u64);
         self.offset += line.len() as u64;
         self.lines += 1;
         cutter.receiver.long_line(self.heading.long_line(cutter.rules.header.as_deref(), long))
@@ -188,7 +193,8 @@ impl Content {
     pub(super) fn set_aside(&mut self, cutter: &Cutter, closed: bool, partial: bool) -> Result<()> {
         let Some(long) = self.long.take() else { return Ok(()) };
         let partial = std::mem::take(&mut self.rest) || partial;
-        let line = long.finish(self.offset, closed, partial);
+        let line = LongLine { line: self.newlines.line(), ..long.finish(self.offset, closed, partial) };
+        self.newlines.add(u64::from(closed));
         self.offset += line.length_with_end;
         self.lines += 1;
         cutter.receiver.long_line(self.heading.long_line(cutter.rules.header.as_deref(), line))

@@ -17,6 +17,7 @@ use super::file_table::{FileId, Found};
 use super::followed::Followed;
 use super::follower::Follower;
 use super::losses::{self, Lost};
+use super::naming::NamingRules;
 use super::open_limit::descriptors;
 use super::outbox::Outbox;
 use super::tail::ReadContext;
@@ -63,8 +64,7 @@ pub(super) fn follow(followed: &Followed, context: &RunContext) -> ReadOutcome {
     let (uncompared, compared) = (View::new(&copies, false), View::new(&copies, true));
     let reading = ReadContext {
         size: &options.size,
-        origin: &options.origin,
-        wrapping: options.wrapping,
+        naming: NamingRules::of(options),
         pool,
         receiver: &outbox,
         timeout: followed.timeout,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::changing::Changing;
 use super::copies::View;
 use super::file_table::{ContentCheck, check_content};
-use super::naming;
+use super::naming::{self, NamingRules};
 use crate::core::context::Origin;
 use crate::core::error::Result;
 use crate::source::block_pool::BlockPool;
@@ -23,7 +23,6 @@ use crate::source::reading::modified_ms;
 use crate::source::receiver::BatchSize;
 use crate::source::record_rules::RecordRules;
 use crate::source::resume::Resuming;
-use crate::source::wrapping::Wrapping;
 
 /// An open file. It can be read whatever happens to its name.
 pub trait OpenFile {
@@ -67,10 +66,8 @@ impl OpenFile for std::fs::File {
 pub struct ReadContext<'a> {
     /// The limits of batches and lines.
     pub size: &'a BatchSize,
-    /// The rule that gives contents their origins.
-    pub origin: &'a OriginRule,
-    /// How the envelopes of contents are found.
-    pub wrapping: Wrapping,
+    /// How contents get their origins.
+    pub naming: NamingRules<'a>,
     /// The pool that blocks are taken from.
     pub pool: &'a Arc<BlockPool>,
     /// The receiver of the batches.
@@ -312,7 +309,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         let unfinished = self.content.unfinished();
         let has_origin = self.content.is_named()
             || unfinished >= FINGERPRINT_BYTES as u64
-            || *context.origin != OriginRule::Fingerprint;
+            || *context.naming.origin != OriginRule::Fingerprint;
         unfinished > 0 && !self.cut && has_origin
     }
 
@@ -445,5 +442,5 @@ fn cutter<'c>(
 }
 
 fn name<'n>(context: &ReadContext<'n>, path: &'n Path, skipped: Option<u64>) -> impl Fn(&[u8]) -> Origin + 'n {
-    naming::name(context.origin, context.wrapping, context.changing, path, skipped)
+    naming::name(context.naming, context.changing, path, skipped)
 }
