@@ -49,6 +49,7 @@ mod resume;
 mod secrets;
 mod sinks;
 mod small_files;
+mod source_fields;
 mod structure;
 mod syslog;
 mod terminal;

@@ -11,6 +11,7 @@ use crate::core::option_spec::OptionValues;
 use crate::core::wait::{Deadline, Waits};
 use crate::document::date::DateOptions;
 use crate::document::display_path;
+use crate::event::MessageRule;
 use crate::grok::{Format, Library};
 use crate::observe::console::Console;
 use crate::process::job_files::JobFiles;
@@ -104,6 +105,8 @@ pub struct WorkOptions {
     pub unmatched: Unmatched,
     /// Whether sequences that control a terminal, such as colours, stay.
     pub keep_ansi: bool,
+    /// When documents have the text of their records.
+    pub message: MessageRule,
     /// The sinks. Each document goes to each sink.
     pub sinks: Vec<SinkSpec>,
     /// Whether the sinks get records as they were read, and not documents. Nothing is parsed then.
@@ -138,7 +141,7 @@ impl WorkOptions {
         self.check_timestamp(&formats)?;
         let console = console.clone();
         let formats = Formats::new(formats, library, self.unmatched, move |sentence| console.say(sentence));
-        Ok(Arc::new(formats.with_dates(self.dates.clone()).keeping_ansi(self.keep_ansi)))
+        Ok(Arc::new(formats.with_dates(self.dates.clone()).keeping_ansi(self.keep_ansi).with_message(self.message)))
     }
 
     /// Refuses a name for `@timestamp` that no pattern captures.
@@ -160,7 +163,8 @@ impl WorkOptions {
     pub(super) fn open_sinks(&self, waits: &Waits, formats: &Formats) -> Result<Vec<AnySink>> {
         let memory = self.storing().bytes;
         let options = self.sink_options.clone();
-        let with = Opening { waits, formats: formats.given(), fields: None, options, memory };
+        let ecs = self.library.ecs;
+        let with = Opening { waits, formats: formats.given(), fields: None, ecs, options, memory };
         let open = |spec: &SinkSpec| if self.as_read { spec.open_for_records(&with) } else { spec.open(&with) };
         self.sinks.iter().map(open).collect()
     }

@@ -292,7 +292,7 @@ impl Replay {
         let mut state = self.lock();
         let position = |letter: &DeadLetter| {
             let context = Context { origin: state.origin(&letter.context.origin), ..letter.context.clone() };
-            Position { context, offset: letter.offset, key: letter.key, id: letter.id }
+            Position { context, offset: letter.offset, key: letter.key, id: letter.id, line: letter.line }
         };
         let positions: Vec<Position> = letters.iter().map(position).collect();
         let records = letters.iter().zip(positions);

@@ -276,6 +276,7 @@ fn letter<'a>(batch: &Batch, found: &'a Identified<'_>, detail: &'a str) -> Lett
         id: found.id,
         context: found.context,
         offset: found.offset,
+        line: batch.line_of(found.index, found.offset),
         key: found.key,
         reason: Reason::Poison,
         detail,

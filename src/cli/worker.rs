@@ -11,6 +11,7 @@ use super::options::{DataArgs, OptionSet};
 use super::parse::ParseArgs;
 use super::report::ReportArgs;
 use super::scale::{InFlightArgs, ScaleArgs};
+use super::source::describing;
 use super::store::DeadLetterArgs;
 use super::values::FromArg;
 use super::wait::WaitArgs;
@@ -26,6 +27,7 @@ use crate::observe::receipt::Receipt;
 use crate::process::job_files::JobFiles;
 use crate::sink::SinkSpec;
 use crate::source::kind::Place;
+use crate::source::{ReadOptions, describing};
 
 /// The sentence of the help of `--from`.
 const FROM: &str = "Queue to ask for lines (repeatable): ipc://PATH or tcp://HOST:PORT";
@@ -101,7 +103,7 @@ pub struct FromOptions;
 
 impl OptionSet for FromOptions {
     fn specs() -> Vec<OptionSpec> {
-        SOURCES.options(Place::From)
+        SOURCES.options(Place::From).into_iter().chain(describing::OPTIONS).collect()
     }
 }
 
@@ -158,7 +160,8 @@ impl WorkerArgs {
                 values.insert("insecure", [self.insecure.to_string().into()]);
                 values.insert("curve-key", self.keys.curve_key.clone().map(PathBuf::into_os_string));
                 values.insert("queue-key", self.keys.queue_key.iter().map(OsString::from));
-                let from = SourceOptions { inputs: names, values, files, ..SourceOptions::default() };
+                let read = ReadOptions { describing: describing(&values, &names)?, ..ReadOptions::default() };
+                let from = SourceOptions { inputs: names, values, read, files, ..SourceOptions::default() };
                 WorkerJob::Receive(from, self.max_memory)
             }
         };

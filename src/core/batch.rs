@@ -86,6 +86,8 @@ pub struct Position {
     pub key: Key,
     /// The id.
     pub id: RecordId,
+    /// The number of its first line in the content, from 1 on; `None` if it is not known.
+    pub line: Option<u64>,
 }
 
 /// The place of one record of a batch.
@@ -135,6 +137,9 @@ pub struct Batch {
     pub continues: bool,
     /// The hand-out that the batch belongs to, if its source wants to know what is settled.
     pub ticket: Option<Ticket>,
+    /// The number of its first line in the content, from 1 on; `None` if it is not known. It is for people, and no part of any
+    /// identity.
+    pub line: Option<u64>,
 }
 
 impl Batch {
@@ -157,7 +162,26 @@ impl Batch {
             partial: false,
             continues: false,
             ticket: None,
+            line: None,
         }
+    }
+
+    /// Returns the number of newlines.
+    pub fn newlines(&self) -> u64 {
+        match self.framing {
+            Framing::Lines => u64::from(self.records) - u64::from(!self.data.ends_with(b"\n")),
+            Framing::Lengths(_) => memchr::memchr_iter(b'\n', &self.data).count() as u64,
+        }
+    }
+
+    /// Returns the number of the first line of record number `index`, which is at `offset` of the content. `None` if it is not
+    /// known.
+    pub fn line_of(&self, index: usize, offset: u64) -> Option<u64> {
+        if let Some(positions) = &self.positions {
+            return positions.get(index)?.line;
+        }
+        let before = self.data.get(..usize::try_from(offset.checked_sub(self.offset)?).ok()?)?;
+        Some(self.line? + memchr::memchr_iter(b'\n', before).count() as u64)
     }
 
     /// Returns the same batch. `partial` says whether its last record is a part of a line.
@@ -239,7 +263,7 @@ impl Batch {
     /// Returns the place of record number `index`. The record begins at byte `start` of `data`.
     #[inline]
     pub fn place(&self, index: usize, start: usize) -> Place<'_> {
-        if let Some(Position { context, offset, key, id }) =
+        if let Some(Position { context, offset, key, id, .. }) =
             self.positions.as_ref().and_then(|positions| positions.get(index))
         {
             return Place { context, offset: *offset, key: *key, id: Some(*id) };
@@ -283,6 +307,7 @@ impl Batch {
             partial: self.partial && until == self.records as usize,
             continues: self.continues && until == self.records as usize,
             ticket: self.ticket,
+            line: self.line_of(index, self.offset + start as u64),
         }
     }
 
@@ -403,6 +428,7 @@ mod tests {
             offset: 5,
             key: Key::Offset(5),
             id: RecordId::from_bytes([1; RecordId::BYTES]),
+            line: None,
         };
         let gather = |records: &[&str]| {
             Batch::gathered(records.iter().map(|record| (record.as_bytes(), false, position()))).map(|batch| {

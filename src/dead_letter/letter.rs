@@ -44,6 +44,8 @@ pub struct Letter<'a> {
     pub context: &'a Context,
     /// Byte offset of the line in the decompressed content.
     pub offset: u64,
+    /// The number of the line in its content, from 1 on; `None` if it is not known.
+    pub line: Option<u64>,
     /// The value from which the id was made.
     pub key: Key,
     /// The reason.
@@ -73,6 +75,8 @@ pub struct DeadLetter {
     pub context: Context,
     /// Byte offset of the line in the decompressed content.
     pub offset: u64,
+    /// The number of the line in its content, from 1 on; `None` if it is not known.
+    pub line: Option<u64>,
     /// The value from which the id was made.
     pub key: Key,
     /// The time at which the line was given up, as an ISO text.
@@ -122,6 +126,8 @@ struct Stored<T> {
     id: T,
     origin: StoredOrigin<T>,
     offset: u64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    line: Option<u64>,
     #[serde(flatten)]
     key: StoredKey,
     time: T,
@@ -223,6 +229,7 @@ impl Letter<'_> {
                 fields: origin.fields.as_deref().and_then(|fields| serde_json::from_str(fields).ok()),
             },
             offset: self.offset,
+            line: self.line,
             key: StoredKey::of(self.key),
             read_at: std::str::from_utf8(&read_at).ok(),
             header: header.map(|header| String::from_utf8_lossy(header).into_owned()),
@@ -291,6 +298,7 @@ impl DeadLetter {
             id,
             context,
             offset: stored.offset,
+            line: stored.line,
             key: stored.key.key(stored.offset, id)?,
             time: stored.time,
             reason: stored.reason,

@@ -8,6 +8,7 @@
 //! | `origin` | `{"id": 16 hexadecimal digits, "name": …}`, and `"envelope": "json"` or `"syslog"` if the lines of the source are wrapped |
 //! | | and `path`, `host`, `compression` and `encoding` of the source, as far as they are known |
 //! | `offset` | byte offset of the line in the decompressed content |
+//! | `line` | the number of the line in the content, from 1 on; absent if it is not known |
 //! | `rule` | the rule of the id if it is not the offset: `number`, `time` or `given` |
 //! | `number` | the number of the record, by the rule `number` |
 //! | `ns`, `ordinal` | nanoseconds since 1970, and the ordinal among equal times, by the rule `time` |

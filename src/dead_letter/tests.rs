@@ -23,6 +23,7 @@ fn letter<'a>(context: &'a Context, raw: &'a [u8], length: u64) -> Letter<'a> {
         explain: None,
         raw,
         length,
+        line: None,
         partial: false,
         multiline_cut: false,
     }
@@ -170,7 +171,7 @@ proptest! {
         let length = (raw.len() as u64).saturating_add(if plain { 0 } else { cut });
         let written = Letter {
             id: key.id(context.origin.id, 77),
-            offset, key, length, partial, multiline_cut, reason: Reason::Rejected, detail: &detail, pattern: pattern.as_deref(),
+            offset, key, length, partial, multiline_cut, line: plain.then_some(cut), reason: Reason::Rejected, detail: &detail, pattern: pattern.as_deref(),
             ..letter(&context, &raw, 0)
         };
         let mut line = Vec::new();
@@ -179,6 +180,7 @@ proptest! {
         let Ok(read) = DeadLetter::parse(&line) else { panic!("it reads") };
         prop_assert_eq!(read, DeadLetter {
             id: written.id,
+            line: plain.then_some(cut),
             key,
             partial,
             multiline_cut,

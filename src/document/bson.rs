@@ -4,7 +4,7 @@ use super::bson_type::{ARRAY, BOOL, DATE, DOUBLE, INT64, NULL, OBJECT, TEXT};
 use super::date::Date;
 use super::encoded::Encoding;
 use super::keys::Key;
-use super::writer::DocumentWriter;
+use super::writer::{DocumentWriter, EncodedMembers};
 use crate::core::record::RecordId;
 
 /// A BSON document under construction at the end of a buffer.
@@ -34,6 +34,11 @@ impl<'a> Bson<'a> {
         let start = out.len();
         out.extend_from_slice(&[0; 4]);
         Bson { out, start, kind_at: 0 }
+    }
+
+    /// Writes elements one after the other, without a document that holds them.
+    pub fn elements(out: &'a mut Vec<u8>) -> Self {
+        Bson { out, start: 0, kind_at: 0 }
     }
 
     /// Ends the document: writes its closing NUL and its length.
@@ -76,6 +81,12 @@ fn patch(out: &mut [u8], at: usize, length: usize) {
 
 impl DocumentWriter for Bson<'_> {
     const ENCODING: Encoding = Encoding::Bson;
+
+    #[inline]
+    fn append(&mut self, members: &EncodedMembers) -> bool {
+        self.out.extend_from_slice(&members.bson);
+        true
+    }
 
     #[inline]
     fn key(&mut self, key: &Key) {

@@ -4,7 +4,7 @@ use super::date::{Date, MAX_ISO, write_iso};
 use super::encoded::Encoding;
 use super::escape::{write_escaped, write_replaced};
 use super::keys::Key;
-use super::writer::DocumentWriter;
+use super::writer::{DocumentWriter, EncodedMembers};
 use crate::core::record::RecordId;
 
 /// A JSON object under construction at the end of a buffer. A comma follows every value. Closing an object or array
@@ -63,6 +63,12 @@ impl DocumentWriter for Json<'_> {
     fn copy(&mut self, members: &str) {
         self.out.extend_from_slice(members.as_bytes());
         self.out.push(b',');
+    }
+
+    #[inline]
+    fn append(&mut self, members: &EncodedMembers) -> bool {
+        self.out.extend_from_slice(&members.json);
+        true
     }
 
     #[inline]

@@ -28,11 +28,10 @@ pub mod syslog;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value};
 
-use crate::core::context::Origin;
+use std::sync::Arc;
+
 use crate::core::error::Result;
 use crate::document::date::{Date, Formats, Notes, Reading, Rules};
 use crate::event::OuterFields;
@@ -57,39 +56,36 @@ pub struct Opener {
 }
 
 /// The fields that many records of a container have in common, as a JSON object.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Template {
     /// What `json` was made from.
-    fields: Option<Arc<str>>,
     attrs: Vec<u8>,
     json: String,
 }
 
+impl Default for Template {
+    fn default() -> Template {
+        Template { attrs: Vec::new(), json: "{}".to_owned() }
+    }
+}
+
 impl Template {
-    /// Returns the fields of an origin with the attributes of a line, as a JSON object.
-    fn get(&mut self, fields: Option<&Arc<str>>, attrs: &[u8]) -> &str {
-        let is_same = match (fields, &self.fields) {
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one == other,
-            (None, None) => true,
-            _ => false,
-        };
-        if !is_same || self.attrs != attrs || self.json.is_empty() {
-            let inside = fields.and_then(|fields| fields.strip_prefix('{')?.strip_suffix('}')).unwrap_or_default();
+    /// Returns the attributes of a line as fields, in a JSON object.
+    fn get(&mut self, attrs: &[u8]) -> &str {
+        if self.attrs != attrs {
             let read =
                 if attrs.is_empty() { Ok(Map::new()) } else { serde_json::from_slice::<Map<String, Value>>(attrs) };
             self.json = match read {
-                Ok(attrs) if attrs.is_empty() => format!("{{{inside}}}"),
+                Ok(attrs) if attrs.is_empty() => "{}".to_owned(),
                 Ok(attrs) => {
                     // A label `a` and a label `a.b` would be a value and an object in one place.
                     let undotted = attrs.into_iter().map(|(name, value)| (name.replace('.', "_"), value));
                     let attrs = Value::Object(undotted.collect());
-                    let comma = if inside.is_empty() { "" } else { "," };
-                    format!("{{{inside}{comma}\"docker\":{{\"attrs\":{attrs}}}}}")
+                    format!("{{\"docker\":{{\"attrs\":{attrs}}}}}")
                 }
                 // The line is then no line of this envelope.
                 Err(_) => String::new(),
             };
-            self.fields = fields.cloned();
             self.attrs = attrs.to_vec();
         }
         &self.json
@@ -146,26 +142,11 @@ impl Opener {
         })
     }
 
-    /// Opens `record`, a record of `origin`. The outer fields have the fields of the origin, unless the envelope is
-    /// [`Envelope::Json`] or [`Envelope::Syslog`]. Of a container, the record may be several lines, which are the pieces of a
-    /// long line. For `now_ms` see [`open`](Opener::open).
-    #[inline]
-    pub fn open_of<'a>(&'a mut self, origin: &Origin, record: &'a [u8], now_ms: i64) -> Opened<'a> {
-        match origin.envelope {
-            Envelope::None => {
-                self.outer.begin(self.template.get(origin.fields.as_ref(), &[]));
-                self.outer.finish();
-                Opened { message: record, outer: &self.outer, is_enveloped: true, time_ns: 0, stream: &[] }
-            }
-            Envelope::Json | Envelope::Syslog => self.open(origin.envelope, record, now_ms),
-            envelope => self.open_container(envelope, origin.fields.as_ref(), record),
-        }
-    }
-
-    fn open_container<'a>(&'a mut self, envelope: Envelope, fields: Option<&Arc<str>>, record: &'a [u8]) -> Opened<'a> {
-        let Some((part, is_kept)) = self.read_parts(envelope, record) else { return self.misfit(fields, record) };
-        if !self.outer.begin(self.template.get(fields, part.attrs)) {
-            return self.misfit(fields, record);
+    /// Opens a record of a container: one line, or several ones, which are the pieces of a long line.
+    fn open_container<'a>(&'a mut self, envelope: Envelope, record: &'a [u8]) -> Opened<'a> {
+        let Some((part, is_kept)) = self.read_parts(envelope, record) else { return self.misfit(record) };
+        if !self.outer.begin(self.template.get(part.attrs)) {
+            return self.misfit(record);
         }
         let stream = part.stream.name();
         if !stream.is_empty() && !self.outer.has("stream") {
@@ -222,8 +203,8 @@ impl Opener {
     }
 
     /// The line does not have the envelope of its container.
-    fn misfit<'a>(&'a mut self, fields: Option<&Arc<str>>, record: &'a [u8]) -> Opened<'a> {
-        self.outer.begin(self.template.get(fields, &[]));
+    fn misfit<'a>(&'a mut self, record: &'a [u8]) -> Opened<'a> {
+        self.outer.begin(self.template.get(&[]));
         self.outer.tag_no_container();
         self.outer.finish();
         Opened { message: record, outer: &self.outer, is_enveloped: false, time_ns: 0, stream: &[] }
@@ -238,7 +219,7 @@ impl Opener {
                 None
             }
             Envelope::DockerJson | Envelope::DockerTime | Envelope::Cri | Envelope::Compose => {
-                return self.open_container(envelope, None, line);
+                return self.open_container(envelope, line);
             }
             Envelope::Json => {
                 if self.outer.read_json(line, &mut self.dates, now_ms) {

@@ -309,7 +309,7 @@ fn messages_that_match_nothing_keep_their_fields() {
     assert_eq!(documents.len(), 2);
     // A pattern may match a line without the envelope.
     let document = one(Envelope::Syslog, false, &["^no %{WORD:w}"], "no priority");
-    assert_eq!(document, json!({"w": "priority", "tags": ["_grokparsefailure_sysloginput"]}));
+    assert_eq!(document, json!({"w": "priority", "message": "no priority", "tags": ["_grokparsefailure_sysloginput"]}));
 }
 
 #[test]

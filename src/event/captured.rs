@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use super::dates::Found;
 use super::field_dates::FieldDates;
+use super::message_rule::TextPlace;
 use super::plan::{Naming, Plan};
+use super::source_fields::Meeting;
 use crate::core::error::{Error, Result};
+use crate::document::Encoding;
 use crate::document::date::{DateOptions, Fault, Notes};
 use crate::document::keys::display_path;
 use crate::grok::{DateRule, Field, FieldType, Span};
@@ -19,6 +22,12 @@ pub struct CapturedFields {
     times: Vec<TimeSlot>,
     /// The readers of dates.
     pub(super) dates: FieldDates,
+    /// Whether a value may not be of the type of its field.
+    pub(super) has_types: bool,
+    /// The place of the text of a record, for JSON and for BSON.
+    pub(super) text_places: [TextPlace; 2],
+    /// How the fields meet those of a source: the number of the source, and the result for JSON and for BSON.
+    pub(super) meeting: Option<(u64, [Meeting; 2])>,
 }
 
 /// A capture from which `@timestamp` may be read.
@@ -74,7 +83,13 @@ impl CapturedFields {
             )));
         }
         let dates = FieldDates::new(date.map_or(&[], |rule| &rule.formats), options)?;
-        Ok(CapturedFields { plan, times, dates })
+        let has_types = plan.has_types();
+        let place = |encoding| {
+            let has_original = || plan.excludes(encoding, TextPlace::WithinEvent.keys());
+            TextPlace::of(|name| plan.holds(encoding, name), has_original)
+        };
+        let text_places = [Encoding::Json, Encoding::Bson].map(place);
+        Ok(CapturedFields { plan, times, dates, has_types, text_places, meeting: None })
     }
 
     /// Finds the time of a line with these captures.

@@ -155,7 +155,7 @@ impl<'w, W: DocumentWriter> Changed<'w, W> {
     /// Writes what was set and has not been written. Returns the changes.
     pub fn finish(mut self, tags: &mut Tags) -> Changes {
         self.write_rest(0);
-        tags.add(self.tags);
+        tags.merge(&self.tags);
         self.changes
     }
 

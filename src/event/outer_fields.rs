@@ -100,6 +100,10 @@ impl OuterFields {
         if tape.lone_surrogate {
             self.tags.add(Tags::UTF8);
         }
+        if tape.out_of_range {
+            let tags = &mut self.tags;
+            tape.each_out_of_range(&self.line, |name| tags.add_of(Tags::TYPE, name));
+        }
         let end = tape.after(0);
         let mut at = 1;
         while at < end {
@@ -263,8 +267,8 @@ impl OuterFields {
         self.date
     }
 
-    pub(super) fn tags(&self) -> Tags {
-        self.tags
+    pub(super) fn tags(&self) -> &Tags {
+        &self.tags
     }
 
     /// Returns the object of all fields with the names of a document of `encoding`.

@@ -61,6 +61,13 @@ impl FieldPath {
     }
 }
 
+/// What a record has at the top level under a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
+    Object,
+    Value,
+}
+
 /// What stands at a path.
 pub(super) enum Look<'a> {
     Value(Value<'a>),

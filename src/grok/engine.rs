@@ -241,6 +241,15 @@ impl Captures<'_> {
             Found::Backtracking(found) => found.span(slot),
         }
     }
+
+    /// Returns the span of the whole match. It may be smaller than the line, because a pattern has no anchors of its own.
+    #[inline]
+    pub fn whole(&self) -> Span {
+        match &self.found {
+            Found::Linear(found) => found.whole(),
+            Found::Backtracking(found) => found.whole(),
+        }
+    }
 }
 
 impl Shared {

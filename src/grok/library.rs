@@ -161,8 +161,19 @@ impl Library {
     }
 
     /// Compiles a pattern given with `-p` as a format. It has only the types in the pattern, and no date.
+    ///
+    /// # Errors
+    /// Like [`compile`](Library::compile).
     pub fn pattern(&self, text: &str) -> Result<Format> {
-        let pattern = self.compile(text)?;
+        self.pattern_from("pattern given with -p", text)
+    }
+
+    /// Compiles a pattern that was given elsewhere as such a format. `place` describes that place in errors.
+    ///
+    /// # Errors
+    /// Like [`compile`](Library::compile).
+    pub fn pattern_from(&self, place: &str, text: &str) -> Result<Format> {
+        let pattern = self.compile_from(place, text)?;
         Ok(Format { name: pattern.name().to_owned(), rule: Rule::Pattern(pattern), date: None, rest: None })
     }
 

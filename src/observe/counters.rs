@@ -14,7 +14,8 @@
 //! |---|---|
 //! | 1 to 63 | of a job; they have no label |
 //! | 64 to 95 | of each pattern |
-//! | 96 to 119 | of each stage |
+//! | 96 to 111 | of each stage |
+//! | 112 to 119 | of each tag |
 //! | 120 to 127 | of the dates of records, by the zone of dates that name none |
 //! | 128 to 191 | of each sink, whatever its kind |
 //! | 192 to 255 | of `logator-push` (from 192), `logator-pull` (from 208) and `logator-probe` (from 224) |
@@ -42,6 +43,8 @@ pub enum Scope {
     Stage,
     /// The zone of dates that name none.
     Zone,
+    /// Each tag of documents.
+    Tag,
     /// Each sink.
     Sink,
     /// Each input without an end.
@@ -62,6 +65,7 @@ impl Scope {
             Scope::Pattern => Some("pattern"),
             Scope::Stage => Some("stage"),
             Scope::Zone => Some("zone"),
+            Scope::Tag => Some("tag"),
             Scope::Sink => Some("sink"),
             Scope::Source => Some("source"),
         }
@@ -74,6 +78,7 @@ impl Scope {
             Scope::Pattern => Some("patterns"),
             Scope::Stage => Some("stages"),
             Scope::Zone => Some("dates"),
+            Scope::Tag => Some("tags"),
             Scope::Sink => Some("sinks"),
             Scope::Source => Some("sources"),
         }
@@ -264,6 +269,12 @@ counters! {
 }
 
 counters! {
+    /// The counters of each tag.
+    pub TAG of Tag;
+    TAGGED = 112, "documents", "documents", "Documents that were made with the tag. A document counts again if its batch came back. A process counts 100 tags by their names, and all others together.", words(Words::Always("{} documents"));
+}
+
+counters! {
     /// The counters of the times of records.
     pub DATES of Zone;
     ZONELESS = 120, "zoneless", "records", "Records whose time names no zone. It was read in this zone.", shown(Shown::NotZero);
@@ -273,7 +284,7 @@ counters! {
 }
 
 /// The counters that no source or sink declares.
-pub const TABLE: [&[CounterSpec]; 5] = [FATES, JOB, PATTERN, STAGE, DATES];
+pub const TABLE: [&[CounterSpec]; 6] = [FATES, JOB, PATTERN, STAGE, TAG, DATES];
 
 /// Returns the counter with this number among `lists`.
 pub fn find(lists: &[&'static [CounterSpec]], number: u16) -> Option<&'static CounterSpec> {

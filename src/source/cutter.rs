@@ -73,6 +73,7 @@ pub struct Content {
     offset: u64,
     /// The number of lines that were delivered.
     lines: u64,
+    newlines: Newlines,
     block: Vec<u8>,
     filled: usize,
     /// The number of bytes at the start of the block that hold no newline, as far as was searched.
@@ -94,6 +95,27 @@ pub struct Content {
     before: Option<Arc<[u8]>>,
     /// Whether the open lines at the end of the block go on in the next content.
     continues: bool,
+}
+
+/// The number of line ends before the first byte that was not delivered, if it is known.
+#[derive(Debug, Clone, Copy)]
+struct Newlines(Option<u64>);
+
+impl Default for Newlines {
+    fn default() -> Newlines {
+        Newlines(Some(0))
+    }
+}
+
+impl Newlines {
+    /// The number of the line that comes next, from 1 on.
+    fn line(self) -> Option<u64> {
+        self.0.map(|newlines| newlines + 1)
+    }
+
+    fn add(&mut self, newlines: u64) {
+        self.0 = self.0.map(|before| before + newlines);
+    }
 }
 
 impl Content {
@@ -134,6 +156,9 @@ impl Content {
     pub fn skip_to(&mut self, offset: u64) {
         self.offset = offset;
         self.text = Some(Text::UTF_8);
+        if offset > 0 {
+            self.newlines = Newlines(None);
+        }
     }
 
     /// Whether the content has an origin. The origin is set by the first delivery and does not change after that.

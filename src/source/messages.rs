@@ -137,6 +137,7 @@ impl<'a> Messages<'a> {
             partial: false,
             key: Key::Offset(self.offset),
             ticket: None,
+            line: None,
         })?;
         self.offset += length + 1;
         self.handed += 1;

@@ -7,7 +7,7 @@
 //! - `journald_export` converts systemd's journal to lines.
 //! - `reading` reads one file or pipe; `reader` and `cutter` cut contents into batches, which they put into an `outlet`; `joiner`
 //!   joins lines to records, `grouping` keeps lines of containers together, `joint` finds lines that a rotation cut, and `split` makes batches of them; `receiver` is the interface to the code that takes the batches.
-//! - `origin` gives each content its origin; `wrapping` tells how its lines are wrapped, and `kubernetes` reads its path.
+//! - `origin` gives each content its origin, and `describing` says what documents tell of it; `wrapping` tells how its lines are wrapped, and `kubernetes` reads its path.
 //! - `resume` and `replay_filter` leave out the lines that earlier runs settled.
 //! - `acks` and `settlement` tell a source what is settled of the batches that it handed on.
 //! - `live`, `messages` and `batching_delay` serve sources without an end.
@@ -21,6 +21,7 @@ mod block_pool;
 pub mod contract;
 pub mod cutter;
 pub mod decompress;
+pub mod describing;
 mod directives;
 mod dividing;
 pub mod docker;

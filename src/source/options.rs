@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::describing::Describing;
 use super::encodings::{self, EncodingRule};
 use super::live::Live;
 use super::multiline::{self, MULTILINE, Multiline};
@@ -61,6 +62,8 @@ pub struct ReadOptions {
     pub wrapping: Wrapping,
     /// How the encoding of a content is found.
     pub encoding: EncodingRule,
+    /// What documents tell of their source.
+    pub describing: Describing,
     /// How lines become records.
     pub records: RecordRules,
     /// The lines that earlier runs settled, which are not delivered again.

@@ -86,6 +86,7 @@ impl Overlong {
             partial,
             key: Key::Offset(offset),
             ticket: None,
+            line: None,
         }
     }
 }

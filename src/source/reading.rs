@@ -99,14 +99,15 @@ pub(super) fn read_file(
         };
         let origin = Origin {
             path: absolute.as_ref().map(|path| path.display().to_string()),
-            host: host_name(),
+            host: path.and_then(|_| host_name()),
             compression: (compression != Compression::None).then(|| compression.name().to_owned()),
             ..origin
         };
-        match log {
+        let origin = match log {
             Some(_) => origin.told_by(detect(beginning)),
             None => options.wrapping.complete(origin, absolute.as_deref(), beginning),
-        }
+        };
+        options.describing.complete(origin, path)
     };
     let joint = Joint::of(path.filter(|_| log.is_none()));
     // An export of the journal is converted to lines in UTF-8.

@@ -58,6 +58,8 @@ pub struct LongLine {
     pub key: Key,
     /// The hand-out that the line is the only record of, if its source wants to know what is settled.
     pub ticket: Option<Ticket>,
+    /// The number of the line in its content, from 1 on; `None` if it is not known.
+    pub line: Option<u64>,
 }
 
 impl LongLine {
@@ -77,6 +79,7 @@ impl LongLine {
             partial,
             key: Key::Offset(offset),
             ticket: None,
+            line: None,
         }
     }
 

@@ -193,6 +193,7 @@ impl Storer {
                     id: *id,
                     context: place.context,
                     offset,
+                    line: batch.line_of(*line as usize, offset),
                     key: parsed.time(*line as usize).unwrap_or(place.key),
                     reason: *reason,
                     detail,

@@ -153,6 +153,7 @@ impl Storing {
                 id: parcel.ids[*index],
                 context: &parcel.contexts[*index],
                 offset: 0,
+                line: None,
                 key: Key::Given(parcel.ids[*index]),
                 reason: *reason,
                 detail,

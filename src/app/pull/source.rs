@@ -105,6 +105,7 @@ impl Source for PullSource {
             return Error::internal(format!("{}: the socket is not open", self.name)).into();
         };
         let origin = messages::origin(&self.name, context.options.encoding).wrapped(self.envelope);
+        let origin = context.options.describing.complete(origin, None);
         let mut messages = Messages::new(context.receiver, &context.options.size, origin);
         match receive(puller, &mut messages, &live.stop) {
             Err(error) => error.into(),

@@ -74,6 +74,9 @@ impl JsonDecoder {
         if object.tape.lone_surrogate {
             tags.add(Tags::UTF8);
         }
+        if object.tape.out_of_range {
+            object.tape.each_out_of_range(text, |name| tags.add_of(Tags::TYPE, name));
+        }
         Some(Fields(Content::Object { object, text, dates: &mut self.dates, tags }))
     }
 }

@@ -30,6 +30,8 @@ impl PatternDecoder {
         let Some(captures) = self.matcher.captures(text)? else { return Ok(None) };
         self.spans.clear();
         self.spans.extend((0..self.slots).map(|slot| captures.span(slot)));
-        Ok(Some(Fields::captured(&mut self.fields, &self.spans)))
+        let whole = captures.whole();
+        let spans_text = whole.start == 0 && whole.end as usize == text.len();
+        Ok(Some(Fields::captured_in(&mut self.fields, &self.spans, spans_text)))
     }
 }

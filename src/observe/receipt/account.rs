@@ -109,6 +109,9 @@ pub struct Receipt {
     /// The counts of the times of records, by the zone of times that name none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dates: Vec<Counted>,
+    /// The number of documents with each tag.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Counted>,
     /// The counts of each sink.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sinks: Vec<Counted>,
@@ -247,6 +250,7 @@ impl Receipt {
             patterns: list(Scope::Pattern),
             stages: list(Scope::Stage),
             dates: list(Scope::Zone),
+            tags: list(Scope::Tag),
             sinks: list(Scope::Sink),
             sources: list(Scope::Source),
             others: others.map(|spec| (spec.name, counts.get(spec))).filter(|(_, value)| *value > 0).collect(),

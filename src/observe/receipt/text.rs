@@ -6,7 +6,7 @@ use super::account::{Counted, Loss, ReadContainer, Receipt, StoppedInput, Unread
 use crate::core::numbers::{grouped, human_bytes};
 use crate::core::printable;
 use crate::observe::counters::{
-    AMBIGUOUS, FILTERED_HEADER, FOLDS, GUESSED_YEARS, LIMIT_HITS, MATCHED, NANOSECONDS, NULS, TRIED, ZONELESS,
+    AMBIGUOUS, FILTERED_HEADER, FOLDS, GUESSED_YEARS, LIMIT_HITS, MATCHED, NANOSECONDS, NULS, TAGGED, TRIED, ZONELESS,
 };
 
 /// The number of patterns shown, the slowest first.
@@ -14,6 +14,9 @@ const SHOWN_PATTERNS: usize = 10;
 
 /// The number of characters shown of a pattern's name. The name may be the whole pattern.
 const NAME_LENGTH: usize = 48;
+
+/// The number of tags shown, the most frequent first.
+const SHOWN_TAGS: usize = 10;
 
 /// The number of stopped inputs shown, and of unread files.
 const SHOWN_INPUTS: usize = 5;
@@ -23,6 +26,7 @@ impl fmt::Display for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_account(f)?;
         self.write_patterns(f)?;
+        self.write_tags(f)?;
         // The account of a single sink is that of the lines.
         let sinks = if self.sinks.len() > 1 { &self.sinks[..] } else { &[] };
         for Counted { name, words, .. } in self.stages.iter().chain(sinks).chain(&self.sources) {
@@ -132,6 +136,20 @@ impl Receipt {
                     count => write!(f, "\n  {}", words.replace("{}", &grouped(count)))?,
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Writes a line for each tag, the most frequent first.
+    fn write_tags(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut tags: Vec<(&str, u64)> = self.tags.iter().map(|tag| (&*tag.name, tag.get(TAGGED.name))).collect();
+        tags.sort_by_key(|(_, documents)| std::cmp::Reverse(*documents));
+        for (tag, documents) in tags.iter().take(SHOWN_TAGS) {
+            let noun = if *documents == 1 { "document" } else { "documents" };
+            write!(f, "\n  tag {}: {} {noun}", printable::line(tag), grouped(*documents))?;
+        }
+        if tags.len() > SHOWN_TAGS {
+            write!(f, "\n  and {} more tags, which the JSON receipt lists", tags.len() - SHOWN_TAGS)?;
         }
         Ok(())
     }

@@ -133,6 +133,8 @@ impl Content {
                 }
                 _ => batch,
             };
+            let batch = Batch { line: self.newlines.line(), ..batch };
+            let newlines = batch.newlines();
             let (end, records) = (batch.offset + batch.data.len() as u64, u64::from(batch.records));
             // The header of a container's content is something else: the pieces that the content before it left open.
             let rule = cutter.rules.header.as_deref().filter(|_| !batch.context.origin.envelope.is_container());
@@ -145,6 +147,7 @@ impl Content {
             }
             self.offset = end;
             self.lines += records;
+            self.newlines.add(newlines);
         }
         true
     }
@@ -152,6 +155,8 @@ impl Content {
     /// Sets aside `line`, which is too long for a batch. It is given with its line end, if it has one.
     fn set_aside_whole(&mut self, cutter: &Cutter, context: &Context, line: &[u8], partial: bool) -> Result<()> {
         let long = LongLine::of(context.clone(), self.offset, line, cutter.size.max_line, partial);
+        let long = LongLine { line: self.newlines.line(), ..long };
+        self.newlines.add(memchr::memchr_iter(b'\n', line).count() as u64);
         self.offset += line.len() as u64;
         self.lines += 1;
         let rule = cutter.rules.header.as_deref().filter(|_| !long.context.origin.envelope.is_container());
@@ -199,7 +204,8 @@ impl Content {
     pub(super) fn set_aside(&mut self, cutter: &Cutter, closed: bool, partial: bool) -> Result<()> {
         let Some(long) = self.long.take() else { return Ok(()) };
         let partial = std::mem::take(&mut self.rest) || partial;
-        let line = long.finish(self.offset, closed, partial);
+        let line = LongLine { line: self.newlines.line(), ..long.finish(self.offset, closed, partial) };
+        self.newlines.add(u64::from(closed));
         self.offset += line.length_with_end;
         self.lines += 1;
         let rule = cutter.rules.header.as_deref().filter(|_| !line.context.origin.envelope.is_container());

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::changing::Changing;
+use super::naming::NamingRules;
 use super::tail::ReadContext;
 use crate::process::job_files::JobFiles;
 use crate::source::api::RunContext;
@@ -45,8 +46,7 @@ impl Followed {
         let &RunContext { options, pool, .. } = context;
         ReadContext {
             size: &options.size,
-            origin: &options.origin,
-            wrapping: options.wrapping,
+            naming: NamingRules::of(options),
             pool,
             receiver: outlet,
             timeout: self.timeout,

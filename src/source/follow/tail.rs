@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::changing::Changing;
 use super::copies::View;
 use super::file_table::{ContentCheck, check_content};
-use super::naming;
+use super::naming::{self, NamingRules};
 pub use super::open_file::{OpenFile, Status};
 use crate::core::context::Origin;
 use crate::core::error::Result;
@@ -25,16 +25,13 @@ use crate::source::outlet::Outlet;
 use crate::source::receiver::BatchSize;
 use crate::source::record_rules::RecordRules;
 use crate::source::resume::Resuming;
-use crate::source::wrapping::Wrapping;
 
 /// The values that all tails share.
 pub struct ReadContext<'a> {
     /// The limits of batches and lines.
     pub size: &'a BatchSize,
-    /// The rule that gives contents their origins.
-    pub origin: &'a OriginRule,
-    /// How the envelopes of contents are found.
-    pub wrapping: Wrapping,
+    /// How contents get their origins.
+    pub naming: NamingRules<'a>,
     /// The pool that blocks are taken from.
     pub pool: &'a Arc<BlockPool>,
     /// The receiver of the batches.
@@ -297,7 +294,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         let unfinished = self.content.unfinished();
         let has_origin = self.content.is_named()
             || unfinished >= FINGERPRINT_BYTES as u64
-            || *context.origin != OriginRule::Fingerprint;
+            || *context.naming.origin != OriginRule::Fingerprint;
         unfinished > 0 && !self.cut && has_origin && !self.content.is_within_unit()
     }
 
@@ -432,5 +429,5 @@ fn cutter<'c>(
 }
 
 fn name<'n>(context: &ReadContext<'n>, path: &'n Path, skipped: Option<u64>) -> impl Fn(&[u8]) -> Origin + 'n {
-    naming::name(context.origin, context.wrapping, context.changing, path, skipped)
+    naming::name(context.naming, context.changing, path, skipped)
 }

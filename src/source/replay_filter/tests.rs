@@ -44,6 +44,7 @@ fn long(content: &[u8], start: usize, end: usize) -> LongLine {
         partial: false,
         key: Key::Offset(start as u64),
         ticket: Some(TICKET),
+        line: None,
     }
 }
 

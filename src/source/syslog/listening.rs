@@ -71,6 +71,7 @@ impl api::Source for Listening {
         };
         let (size, receiver) = (&context.options.size, context.receiver);
         let origin = messages::origin(&source.name, context.options.encoding).wrapped(Envelope::Syslog);
+        let origin = context.options.describing.complete(origin, None);
         let mut outbox = Outbox::new(Messages::new(receiver, size, origin), &source.counts);
         let received = match &source.socket {
             Socket::Udp(socket) => udp::receive(socket, source, live, size.max_line, &mut outbox),

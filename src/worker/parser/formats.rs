@@ -7,8 +7,9 @@ use super::detection::Detection;
 use crate::core::batch::{Batch, Origin};
 use crate::document::date::DateOptions;
 use crate::event::stage::StageSpec;
+use crate::event::{MessageRule, TagCounts};
 use crate::grok::{Format, Library, Parts, Pattern};
-use crate::observe::counters::{PATTERN, Row, STAGE};
+use crate::observe::counters::{PATTERN, Row, STAGE, TAGGED};
 use crate::worker::date_counts::DateCounters;
 use crate::worker::pattern_counts::PatternCounters;
 
@@ -36,6 +37,9 @@ pub struct Formats {
     pub(super) sums: PatternCounters,
     pub(super) stages: Vec<Arc<dyn StageSpec>>,
     pub(super) stage_sums: PatternCounters,
+    /// When documents have the text of their records.
+    pub(super) message: MessageRule,
+    tags: Mutex<TagCounts>,
     pub(super) dates: DateOptions,
     pub(super) date_sums: DateCounters,
     say: Box<dyn Fn(String) + Send + Sync>,
@@ -68,8 +72,22 @@ impl Formats {
         let (stages, stage_sums) = (Vec::new(), PatternCounters::default());
         let keeps_ansi = false;
         let (dates, date_sums) = (DateOptions::default(), DateCounters::default());
-        let say = Box::new(say);
-        Formats { choice, library, parts, unmatched, keeps_ansi, sums, stages, stage_sums, dates, date_sums, say }
+        let (message, tags, say) = (MessageRule::Auto, Mutex::default(), Box::new(say));
+        Formats {
+            choice,
+            library,
+            parts,
+            unmatched,
+            keeps_ansi,
+            sums,
+            stages,
+            stage_sums,
+            dates,
+            date_sums,
+            message,
+            tags,
+            say,
+        }
     }
 
     /// Returns the shared state for sinks that take records as they were read. Nothing is parsed: a record only gets its id.
@@ -94,10 +112,23 @@ impl Formats {
         Formats { dates, ..self }
     }
 
-    /// Returns the counts of each pattern, of each stage and of the dates, over all parsers.
+    /// Sets when documents have the text of their records. [`MessageRule::Auto`] is the usual rule.
+    pub fn with_message(self, message: MessageRule) -> Self {
+        Formats { message, ..self }
+    }
+
+    /// Returns the counts of each pattern, of each stage, of each tag and of the dates, over all parsers.
     pub fn counts(&self) -> Vec<Row> {
         let dates = self.date_sums.row(self.dates.rules.zone_name());
-        self.sums.get(PATTERN).into_iter().chain(self.stage_sums.get(STAGE)).chain(dates).collect()
+        let tags = self.tags.lock().unwrap_or_else(PoisonError::into_inner);
+        let tags =
+            tags.iter().map(|(tag, documents)| Row { label: tag.to_owned(), counts: vec![(&TAGGED, Some(documents))] });
+        self.sums.get(PATTERN).into_iter().chain(self.stage_sums.get(STAGE)).chain(tags).chain(dates).collect()
+    }
+
+    /// Moves the counts of a parser to the shared ones.
+    pub(super) fn add_tags(&self, tags: &mut TagCounts) {
+        self.tags.lock().unwrap_or_else(PoisonError::into_inner).take(tags);
     }
 
     /// Returns `pattern` split into its parts. Each pattern is split once.

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::chain::Chain;
+use super::finishing::{Finisher, LineContext};
 use super::first_line::Text;
 use super::formats::{Formats, Unmatched};
 use super::parsed::{Fate, LetterDraft, Parsed};
 use super::rule::Rule;
 use super::text::{Messages, Texts};
 use crate::core::batch::{Batch, Framing, Place};
-use crate::core::context::{Context, Origin};
+use crate::core::context::Origin;
 use crate::core::envelope::Envelope;
 use crate::core::error::Result;
 use crate::core::record::{self, Key, Ordinals, RecordId, time_hash};
@@ -18,25 +18,12 @@ use crate::dead_letter::Reason;
 use crate::document::Documents;
 use crate::envelope::roles::{Role, Roles};
 use crate::envelope::{Opened, Opener};
-use crate::event::stage::SinkSet;
-use crate::event::{Changes, Event, Layout, LayoutWriter, OuterFields};
+use crate::event::{Changes, Event, Layout, OuterFields};
 use crate::grok::{Explainer, Format, Reached, Selector};
 use crate::worker::pattern_counts::{Budget, Clock};
 
 /// The number of patterns that are examined for the explanation of a line that none matches.
 const MAX_EXPLAINED: usize = 8;
-
-/// The index of a record in its batch, its id, and its context.
-#[derive(Clone, Copy)]
-struct LineContext<'a> {
-    index: u32,
-    id: RecordId,
-    context: &'a Context,
-    /// Whether the line is only a part of a line.
-    partial: bool,
-    /// Whether the record ended at a limit of time, lines or bytes.
-    closed: bool,
-}
 
 /// The result of trying a rule on a line.
 enum RuleResult {
@@ -51,14 +38,12 @@ enum RuleResult {
 /// Parses batches. Each thread has its own parser.
 pub struct Parser {
     formats: Arc<Formats>,
-    /// Make the documents, one for each layout that a sink wants.
-    writers: Vec<LayoutWriter>,
     rules: Vec<Rule>,
     /// Finds which of several rules can match a line.
     selector: Option<Selector>,
     /// Whether the first rule matched the previous line. It is then tried before anything else.
     first_matched: bool,
-    stages: Chain,
+    finisher: Finisher,
     /// The memory of the changes that stages make.
     changes: Changes,
     /// Created at its first use.
@@ -88,12 +73,11 @@ impl Formats {
         let rules = given.iter().map(|format| Rule::new(format, &self.dates)).collect::<Result<_>>()?;
         Ok(Parser {
             formats: Arc::clone(self),
-            writers: wanted.into_iter().map(LayoutWriter::new).collect::<Result<_>>()?,
             rules,
             // With a single pattern, a search for its literals would repeat the work of the matcher.
             selector: (given.len() > 1).then(|| Selector::new(given.iter().map(Format::pattern))),
             first_matched: false,
-            stages: Chain::new(&self.stages)?,
+            finisher: Finisher::new(self, wanted)?,
             changes: Changes::default(),
             opener: None,
             text: Texts::new(self.keeps_ansi),
@@ -109,7 +93,7 @@ impl Formats {
 impl Parser {
     /// Returns an empty buffer for [`parse`](Parser::parse).
     pub fn buffer(&self) -> Parsed {
-        let layouts: Vec<Layout> = self.writers.iter().map(|writer| writer.layout().clone()).collect();
+        let layouts: Vec<Layout> = self.finisher.layouts().cloned().collect();
         let documents = layouts.iter().map(|layout| Documents::new(layout.encoding())).collect();
         Parsed { layouts, documents, ..Parsed::default() }
     }
@@ -121,6 +105,7 @@ impl Parser {
     pub fn parse(&mut self, batch: &Batch, parsed: &mut Parsed) -> Result<()> {
         parsed.clear();
         self.detect_format(batch, &batch.context.origin)?;
+        self.finisher.begin(&batch.context.origin);
         self.ordinals.clear();
         let unparsed = self.formats.is_none();
         let mut opener = self.opener.take();
@@ -150,6 +135,7 @@ impl Parser {
             let now_ms = place.context.time_ms;
             if batch.positions.is_some() {
                 self.detect_format(batch, origin)?;
+                self.finisher.begin(&place.context.origin);
             }
             let at = |id| {
                 let (partial, closed) = (batch.is_partial(index), batch.is_closed(index));
@@ -163,7 +149,7 @@ impl Parser {
                     parsed.made += 1;
                     Fate::Matched
                 }
-                Envelope::None if origin.fields.is_none() => {
+                Envelope::None => {
                     let id = self.id(&place, record, None, parsed);
                     let text = texts.of(record, place.offset, origin);
                     self.parse_line(at(id), Text::of(text, has_tables), None, parsed)
@@ -178,7 +164,7 @@ impl Parser {
                         true => texts.with_ansi(record, place.offset, origin),
                         false => texts.of(record, place.offset, origin),
                     };
-                    let opened = opener.open_of(origin, text, now_ms);
+                    let opened = opener.open(envelope, text, now_ms);
                     let at = at(self.id(&place, record, Some(&opened), parsed));
                     let Opened { message, outer, is_enveloped, .. } = opened;
                     let message = messages.of(message);
@@ -187,9 +173,7 @@ impl Parser {
                             parsed.made += 1;
                             Fate::Matched
                         }
-                        [] if !envelope.is_none() => {
-                            self.parse_without_rules(at, message, outer, envelope, is_enveloped, parsed)
-                        }
+                        [] => self.parse_without_rules(at, message, outer, envelope, is_enveloped, parsed),
                         _ => self.parse_line(at, Text::of(message, true), Some(outer), parsed),
                     }
                 }
@@ -237,7 +221,7 @@ impl Parser {
         for (index, rule) in self.rules.iter_mut().enumerate() {
             self.formats.sums.add(index, &rule.name, &mut rule.trials);
         }
-        self.stages.add_up(&self.formats.stage_sums);
+        self.finisher.add_up(&self.formats);
     }
 
     fn detect_format(&mut self, batch: &Batch, origin: &Origin) -> Result<()> {
@@ -293,8 +277,8 @@ impl Parser {
         fate: Fate,
         parsed: &mut Parsed,
     ) -> Fate {
-        let mut event = Event::undecoded(line, tried, outer, &mut self.changes);
-        finish(&mut event, at, fate, &mut self.stages, &mut self.writers, &mut self.clock, parsed)
+        let event = Event::undecoded(line, tried, outer, &mut self.changes);
+        self.finisher.finish(event, at, fate, &mut self.clock, parsed)
     }
 
     /// Parses a line, or the message of a wrapped line with its outer fields.
@@ -397,8 +381,7 @@ impl Parser {
         if let Some(rest) = left {
             event.keep_lines(line.record, rest, rest_field.as_ref());
         }
-        let (stages, writers, clock) = (&mut self.stages, &mut self.writers, &mut self.clock);
-        RuleResult::Matched(finish(&mut event, at, Fate::Matched, stages, writers, clock, parsed))
+        RuleResult::Matched(self.finisher.finish(event, at, Fate::Matched, &mut self.clock, parsed))
     }
 }
 
@@ -411,33 +394,4 @@ fn pass_over(place: &Place<'_>, fate: Fate, parsed: &mut Parsed) {
         parsed.ids.push(RecordId::from_bytes([0; RecordId::BYTES]));
     }
     parsed.fates.push(fate);
-}
-
-/// Lets the stages handle `event`, and makes its documents. Returns `fate`, or that a stage dropped the event.
-#[inline]
-fn finish(
-    event: &mut Event<'_>,
-    at: LineContext<'_>,
-    fate: Fate,
-    stages: &mut Chain,
-    writers: &mut [LayoutWriter],
-    clock: &mut Clock,
-    parsed: &mut Parsed,
-) -> Fate {
-    if at.partial {
-        event.tag_partial();
-    }
-    if at.closed {
-        event.tag_multiline_cut();
-    }
-    parsed.dates.add(event.date_notes());
-    let Some(sinks) = stages.apply(event, clock) else { return Fate::Filtered };
-    if sinks != SinkSet::ALL {
-        parsed.limited.push((parsed.made, sinks));
-    }
-    parsed.made += 1;
-    for (writer, documents) in writers.iter_mut().zip(&mut parsed.documents) {
-        writer.push(event, at.index, at.id, at.context, documents);
-    }
-    fate
 }

@@ -194,7 +194,7 @@ fn replayed(batches: &[Batch]) -> Option<Batch> {
     for batch in batches {
         for found in identifier.records(batch) {
             let (context, offset, key, id) = (found.context.clone(), found.offset, found.key, found.id);
-            records.push((found.record.into_owned(), Position { context, offset, key, id }));
+            records.push((found.record.into_owned(), Position { context, offset, key, id, line: None }));
         }
     }
     for (raw, position) in &records {

@@ -25,6 +25,7 @@ use crate::source::encodings::KNOWN_UTF_8;
 use crate::source::follow::changing::Changing;
 use crate::source::follow::copies::{Copies, View};
 use crate::source::follow::file_table::{FileId, Found};
+use crate::source::follow::naming::NamingRules;
 use crate::source::follow::tail::ReadContext;
 use crate::source::joiner::{JoinRule, Joiner};
 use crate::source::origin::OriginRule;
@@ -174,8 +175,7 @@ impl Fixed {
         let Fixed { size, pool, origin, timeout, rules, changing, .. } = self;
         let context = ReadContext {
             size,
-            origin,
-            wrapping: Wrapping::Ignored,
+            naming: NamingRules { origin, wrapping: Wrapping::Ignored, describing: Box::leak(Box::default()) },
             pool,
             receiver: &self.kept,
             timeout: *timeout,
