@@ -70,7 +70,7 @@ fn documents_do_not_depend_on_batches_workers_compression_or_processes() {
     ] {
         let to = format!("ndjson:{name}");
         let (ran, receipt) =
-            place.logator(&["run", input, "-p", PATTERN, "--batch-lines", batch, "-j", workers, "--to", &to], b"");
+            place.logator(&[input, "-p", PATTERN, "--batch-lines", batch, "-j", workers, "--to", &to], b"");
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
         assert_eq!(receipt.read as usize, records);
         let lines = log(records).lines().count() as u64;
@@ -94,7 +94,7 @@ fn files_with_the_same_first_line_and_other_traces_are_different_records() {
     let head = "2024-02-03 04:05:06 ERROR boom\n";
     place.write("a.log", format!("{head}\tat a\n"));
     place.write("b.log", format!("{head}\tat b\n"));
-    let (ran, _) = place.logator(&["run", "a.log", "b.log", "-p", PATTERN, "--to", "ndjson:out"], b"");
+    let (ran, _) = place.logator(&["a.log", "b.log", "-p", PATTERN, "--to", "ndjson:out"], b"");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(by_id(&place.text("out")).len(), 2);
 }
@@ -184,7 +184,7 @@ fn header_lines_have_no_document_and_are_in_force_in_dead_letters_and_their_repl
                    #Date: 2024-02-04 00:00:00\r\n2024-02-04 04:05:06 y\r\n";
     place.write("w3c.log", content);
     let keep = ["-p", "^never$", "--unmatched", "keep", "--multiline", "none"];
-    let (ran, receipt) = place.logator(&[&["run", "w3c.log", "--to", "ndjson:out"], &keep[..]].concat(), b"");
+    let (ran, receipt) = place.logator(&[&["w3c.log", "--to", "ndjson:out"], &keep[..]].concat(), b"");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!((receipt.read, receipt.tally.filtered), (6, 3));
     assert!(ran.stderr.contains("+ filtered                    3 (3 header)"), "{}", ran.stderr);

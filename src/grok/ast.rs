@@ -100,10 +100,10 @@ pub(crate) struct Expression {
 }
 
 impl Node {
-    /// Whether some part of the tree matches a newline and almost nothing else, or any character at all.
+    /// Whether some part of the tree matches the newline, and nothing else but ends of lines.
     pub(crate) fn names_newline(&self) -> bool {
         match self {
-            Node::Set(set) => set.is_newline() || set.is_any(),
+            Node::Set(set) => set.is_newline(),
             Node::Concat(parts) | Node::Alternate(parts) => parts.iter().any(Node::names_newline),
             Node::Repeat { node, .. } | Node::Capture { node, .. } | Node::Atomic(node) | Node::Around { node, .. } => {
                 node.names_newline()

@@ -26,6 +26,12 @@ struct Shared {
     program: Program,
 }
 
+/// Whether `text` sets an option of expressions, as in `(?m)` or `(?im:…)`.
+fn sets_option(text: &str, option: char) -> bool {
+    let mut groups = text.split("(?").skip(1);
+    groups.any(|group| group.chars().take_while(char::is_ascii_lowercase).any(|letter| letter == option))
+}
+
 /// The engine of a pattern.
 enum Program {
     /// The linear-time engine, for a regular expression.
@@ -91,10 +97,10 @@ impl Pattern {
         Ok(Pattern { shared: Arc::new(Shared { name: name.into(), text, fields, slots, parsed, program }) })
     }
 
-    /// Whether the pattern names a newline: it has `\n`, `\R`, or something that matches any character and the newline too, such
-    /// as a dot under `(?m)`, or `[\s\S]`. A class such as `\s` or `[^"]` does not name it.
+    /// Whether the pattern names a newline: it has `\n` or `\R`, or sets the option `(?m)` itself. A dot matches the newline in any
+    /// case, and a class such as `\s` or `[^"]` does so too; they do not name it.
     pub fn names_newline(&self) -> bool {
-        self.shared.parsed.expression.node.names_newline()
+        sets_option(&self.shared.text, 'm') || self.shared.parsed.expression.node.names_newline()
     }
 
     /// Returns the same pattern on PCRE2, even if it is regular. It is used for comparisons.

@@ -37,11 +37,6 @@ impl Set {
         all_end && self.ranges.iter().any(|&(low, high)| (low..=high).contains(&0x0A))
     }
 
-    /// Whether it has all characters.
-    pub(crate) fn is_any(&self) -> bool {
-        self.ranges == [(0, Set::LAST)]
-    }
-
     /// Returns the union of `ranges`, both ends included, in any order.
     pub(crate) fn ranges(ranges: impl IntoIterator<Item = (u32, u32)>) -> Set {
         let mut sorted: Vec<(u32, u32)> = ranges.into_iter().filter(|(low, high)| low <= high).collect();

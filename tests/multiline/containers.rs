@@ -11,7 +11,7 @@ const LINES: [(&str, &str, &[usize]); 9] = [
     ("stdout", "\tat a.B.c(B.java:1)", &[]),
     ("stderr", "  of stderr", &[5]),
     ("stdout", "\tat a.B.d(B.java:2)", &[4, 9]),
-    ("stdout", "2024-02-03 04:05:07 INFO next", &[12]),
+    ("stdout", "2024-02-03 04:05:07 INFO next", &[25]),
     ("stderr", "more of stderr", &[]),
     ("stdout", "  of next", &[]),
     ("stdout", "2024-02-03 04:05:08 INFO last", &[]),

@@ -41,7 +41,7 @@ fn is_cut(document: &Value) -> bool {
 fn a_followed_file_gives_the_documents_of_a_run() {
     let place = Workspace::new();
     place.write("app.log", log(300));
-    let (ran, _) = place.logator(&["run", "app.log", "-p", PATTERN, "--to", "ndjson:once"], b"");
+    let (ran, _) = place.logator(&["app.log", "-p", PATTERN, "--to", "ndjson:once"], b"");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let running = follow(&place, &["app.log", "--batch-lines", "7", "-j", "4"]);
     documents(&place, 300);

@@ -131,7 +131,7 @@ fn python(state: &mut State, line: &[u8]) -> bool {
         starts(line.trim_ascii_start(), &["Traceback (most recent call last)", "+ Exception Group Traceback"]);
     match *state {
         State::Trace if is_head => true,
-        _ if is_head => head(state) || *state == State::Trace,
+        _ if is_head => head(state),
         // Between the chained traces stand empty lines.
         State::After if starts(line, &CHAINS) => part(state),
         State::After if is_blank(line) => true,
