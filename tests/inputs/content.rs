@@ -182,7 +182,8 @@ fn an_unmatched_line_is_kept_set_aside_or_dropped() {
         ("drop", 0, [5, 4, 0, 0, 0, 1], 4),
     ] {
         let place = Workspace::new();
-        let (ran, receipt) = place.logator(&["-f", "combined", "--unmatched", what], &content);
+        let arguments = ["-f", "combined", "--multiline", "none", "--unmatched", what];
+        let (ran, receipt) = place.logator(&arguments, &content);
         assert_eq!((ran.code, account(&receipt)), (Some(code), expected), "{what}: {}", ran.stderr);
         assert_eq!(objects(&ran.stdout).len(), documents, "{what}");
         assert_eq!(place.path("dead-letters.ndjson").exists(), what == "dead-letter");
