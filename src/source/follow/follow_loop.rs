@@ -18,7 +18,6 @@ use super::file_table::{FileId, Found};
 use super::followed::Followed;
 use super::follower::Follower;
 use super::losses::{self, Lost};
-use super::naming::NamingRules;
 use super::open_limit::descriptors;
 use super::outbox::Outbox;
 use super::unpack::Unpacker;
