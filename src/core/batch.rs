@@ -7,7 +7,6 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::core::context::Context;
 pub use crate::core::context::Origin;
 use crate::core::line_end::LineEnd;
-use crate::core::lines::without_carriage_return;
 use crate::core::record::{Key, RecordId};
 pub use crate::core::records::Framing;
 use crate::core::records::{CLOSED, LENGTH, NO_CUT, Records};
@@ -206,7 +205,7 @@ impl Batch {
 
     /// Returns the bytes of all records, without the last line end.
     pub fn without_last_end(&self) -> &[u8] {
-        without_carriage_return(self.data.strip_suffix(b"\n").unwrap_or(&self.data))
+        self.line_end().without(&self.data)
     }
 
     /// Returns whether record number `index` is a part of a line.

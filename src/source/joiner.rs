@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::dividing::{Alone, Closing, Dividing, Part};
 use super::heading::{HeaderLine, HeaderRule};
+use crate::core::line_end::LineEnd;
 use crate::core::lines::{without_carriage_return, without_mark};
 use crate::core::records::{CLOSED, HEADER};
 
@@ -78,6 +79,7 @@ pub(super) struct Joining {
     /// The rule and the joiner of the content; `None` if each line is a record.
     join: Option<(JoinRule, Box<dyn Joiner>)>,
     header: Option<Arc<dyn HeaderRule>>,
+    line_end: LineEnd,
     ended: Vec<Part>,
     /// The bytes of `ended`.
     ended_bytes: usize,
@@ -113,12 +115,21 @@ impl Joining {
     /// Returns the state of a content that these rules divide; `None` if each line is a record. The content is read from
     /// `offset` on.
     pub(super) fn new(join: Option<&JoinRule>, header: Option<&Arc<dyn HeaderRule>>, offset: u64) -> Option<Joining> {
-        if join.is_none() && header.is_none() {
-            return None;
-        }
-        Some(Joining {
+        let is_needed = join.is_some() || header.is_some();
+        is_needed.then(|| Joining::of_lines(join, header, offset, LineEnd::Byte))
+    }
+
+    /// Returns the state of a content whose lines have such ends. Without rules, each line is a record.
+    pub(super) fn of_lines(
+        join: Option<&JoinRule>,
+        header: Option<&Arc<dyn HeaderRule>>,
+        offset: u64,
+        line_end: LineEnd,
+    ) -> Joining {
+        Joining {
             join: join.map(|rule| (rule.clone(), (rule.joiner)())),
             header: header.cloned(),
+            line_end,
             ended: Vec::new(),
             ended_bytes: 0,
             open_lines: 0,
@@ -129,7 +140,12 @@ impl Joining {
             is_first: offset == 0,
             after_header: false,
             after_quiet: false,
-        })
+        }
+    }
+
+    /// Whether a record of one line needs no entry in a table of lengths.
+    fn is_line(&self, lines: usize) -> bool {
+        lines == 1 && self.line_end == LineEnd::Byte
     }
 
     /// Decides what a line is. `line` is the line with its end, or the part of it that was read.
@@ -139,8 +155,14 @@ impl Joining {
             return kind;
         }
         let is_first = std::mem::take(&mut self.is_first);
-        let end = line.strip_suffix(b"\n").map_or(line, without_carriage_return);
-        let mut beginning = &end[..end.len().min(SEEN_BYTES)];
+        let mut shown = [0; SEEN_BYTES];
+        let mut beginning = match self.line_end {
+            LineEnd::Byte => {
+                let end = line.strip_suffix(b"\n").map_or(line, without_carriage_return);
+                &end[..end.len().min(SEEN_BYTES)]
+            }
+            line_end => line_end.beginning(if line_end.ends(line) { line_end.without(line) } else { line }, &mut shown),
+        };
         if is_first {
             beginning = without_mark(beginning, 0);
         }
@@ -187,12 +209,11 @@ impl Joining {
         let is_rest = std::mem::take(rest);
         let kind = if is_rest { Kind::First { is_complete: true } } else { self.decide(line) };
         self.forget_line();
-        let is_long =
-            line.len() > max_line && without_carriage_return(line.strip_suffix(b"\n").unwrap_or(line)).len() > max_line;
+        let is_long = line.len() > max_line && self.line_end.without(line).len() > max_line;
         if is_rest || is_long {
             self.finish(if kind == Kind::Next { CLOSED } else { 0 });
             let alone = Some(if is_rest { Alone::Rest } else { Alone::Long });
-            self.ended.push(Part { alone, ..Part::line(line.len()) });
+            self.ended.push(Part { alone, is_line: self.is_line(1), ..Part::line(line.len()) });
             self.ended_bytes += line.len();
             self.after_quiet = false;
             return;
@@ -210,7 +231,7 @@ impl Joining {
             Kind::Header => HEADER,
         };
         if self.open_bytes == 0 && !matches!(kind, Kind::Next | Kind::First { is_complete: false }) {
-            self.ended.push(Part { bits, ..Part::line(line.len()) });
+            self.ended.push(Part { bits, is_line: self.is_line(1), ..Part::line(line.len()) });
             self.ended_bytes += line.len();
             return;
         }
@@ -224,7 +245,7 @@ impl Joining {
     fn finish(&mut self, bits: u32) {
         if self.open_bytes > 0 {
             let (length, bits) = (self.open_bytes as u32, self.open_bits | bits);
-            self.ended.push(Part { length, bits, is_line: self.open_lines == 1, alone: None });
+            self.ended.push(Part { length, bits, is_line: self.is_line(self.open_lines), alone: None });
             self.ended_bytes += self.open_bytes;
             (self.open_lines, self.open_bytes, self.open_bits) = (0, 0, 0);
         }
@@ -251,16 +272,26 @@ impl Dividing for Joining {
     fn scan(&mut self, block: &[u8], max_line: usize, rest: &mut bool) {
         let mut start = self.unfinished_from();
         // NULs at the end may have been left out since.
-        let from = (start + self.searched).min(block.len());
-        for newline in memchr::memchr_iter(b'\n', &block[from..]) {
-            let end = from + newline + 1;
-            self.take_line(&block[start..end], max_line, rest);
-            start = end;
+        let mut from = (start + self.searched).min(block.len());
+        if self.line_end == LineEnd::Byte {
+            for newline in memchr::memchr_iter(b'\n', &block[from..]) {
+                let end = from + newline + 1;
+                self.take_line(&block[start..end], max_line, rest);
+                start = end;
+            }
+        } else {
+            // A block begins at an even offset of the content.
+            from -= from % 2;
+            while let Some(length) = self.line_end.find(&block[from..]) {
+                from += length;
+                self.take_line(&block[start..from], max_line, rest);
+                start = from;
+            }
         }
         let line = &block[start..];
         self.searched = line.len();
-        // With one byte more, a carriage return at the end of the beginning is no part of the line end.
-        if line.len() > SEEN_BYTES && !*rest {
+        // With one character more, a carriage return at the end of the beginning is no part of the line end.
+        if line.len() > (SEEN_BYTES + 1) * self.line_end.width() - 1 && !*rest {
             self.decide(line);
         }
     }

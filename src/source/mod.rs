@@ -3,7 +3,7 @@
 //! - `api` is the interface of a source, and `kind` that of a kind of source. `read_all` reads several sources at the same time.
 //! - `file`, `stdin`, `follow`, `syslog`, `docker` and `kafka` are the kinds of this module.
 //! - `decompress` and `gzip` detect compressions by the first bytes and decompress contents.
-//! - `encodings` tells the encoding of a content, `binary` contents that hold no text, and `utf16` divides UTF-16 into lines.
+//! - `encodings` tells the encoding of a content, and `binary` contents that hold no text.
 //! - `journald_export` converts systemd's journal to lines.
 //! - `reading` reads one file or pipe; `reader` and `cutter` cut contents into batches, which they put into an `outlet`; `joiner`
 //!   joins lines to records, `grouping` keeps lines of containers together, `joint` finds lines that a rotation cut, and `split` makes batches of them; `receiver` is the interface to the code that takes the batches.
@@ -62,7 +62,6 @@ pub mod syslog;
 #[cfg(test)]
 mod tests;
 mod times;
-mod utf16;
 pub mod wrapping;
 
 pub use self::block_pool::BlockPool;

@@ -237,3 +237,29 @@ fn a_file_in_utf_16_is_followed_byte_by_byte_and_after_a_restart() {
     let (_, receipt) = place.logator(&["a.log", "-p", PATTERN, "--state", "state", "--to", "ndjson:out"], b"");
     assert_eq!((receipt.read, receipt.resumed_lines), (0, 4));
 }
+
+#[test]
+fn records_of_several_lines_are_found_in_utf_16_as_in_utf_8() {
+    let trace =
+        "2026-01-02 03:04:05 ERROR first\r\n\tat a.B(\u{a0a})\r\nCaused by: x\r\n2026-01-02 03:04:06 INFO second\r\n";
+    let documents = |content: &[u8]| {
+        let place = Workspace::new();
+        place.write("a.log", content);
+        let arguments = ["a.log", "-p", "%{TIMESTAMP_ISO8601:time} %{GREEDYDATA:text}", "--to", "ndjson:out"];
+        let (ran, receipt) = place.logator(&arguments, b"");
+        assert_eq!(account(&receipt), [2, 2, 0, 0, 0, 0], "{}", ran.stderr);
+        let mut documents = place.objects("out");
+        documents.iter_mut().for_each(|document| drop(document.as_object_mut().unwrap().remove("_id")));
+        documents
+    };
+    let in_utf_8 = documents(trace.as_bytes());
+    assert_eq!(texts(&in_utf_8), ["ERROR first", "INFO second"]);
+    for content in [le(&format!("\u{feff}{trace}")), be(&format!("\u{feff}{trace}")), le(trace)] {
+        let mut found = documents(&content);
+        // The lines keep their carriage returns, so only they may differ.
+        found.iter_mut().for_each(|document| drop(document.as_object_mut().unwrap().remove("path")));
+        let mut expected = in_utf_8.clone();
+        expected.iter_mut().for_each(|document| drop(document.as_object_mut().unwrap().remove("path")));
+        assert_eq!(found, expected);
+    }
+}

@@ -9,7 +9,7 @@ use crate::core::error::Result;
 use crate::core::line_end::LineEnd;
 use crate::source::binary::{Binary, GAP};
 use crate::source::encodings::{Text, Told, tell};
-use crate::source::utf16::Utf16Lines;
+use crate::source::joiner::Joining;
 
 /// The byte order mark of UTF-32 with the high byte first.
 const UTF_32BE: &[u8] = b"\0\0\xfe\xff";
@@ -76,7 +76,8 @@ impl Content {
                 let line_end = LineEnd::of(encoding);
                 self.text = Some(Text { encoding, line_end, binary: None });
                 if line_end != LineEnd::Byte {
-                    self.dividing = Some(Box::new(Utf16Lines::new(line_end)));
+                    let rule = cutter.rules.join.as_ref();
+                    self.dividing = Some(Box::new(Joining::of_lines(rule, None, self.offset, line_end)));
                 }
             }
             Told::Binary(binary) => {
