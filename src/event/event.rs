@@ -121,6 +121,67 @@ impl<'a> Event<'a> {
         self.message = message;
     }
 
+    /// Keeps the lines of a record that its text does not have. `rest` are the lines after the first one, and `field` is the
+    /// field that the format names for them. Without it, and if the text itself has this field, the document has the whole
+    /// `record` ([`MessageRule`]).
+    pub fn keep_lines(&mut self, record: &'a [u8], rest: &'a [u8], field: Option<&FieldPath>) {
+        self.record = Some(record);
+        self.rest = field.filter(|path| !self.excludes(path.keys())).map(|path| (path.clone(), rest));
+    }
+
+    /// Whether the record has a field that excludes one of this name.
+    fn excludes(&self, keys: &[Key]) -> bool {
+        let own = match &self.content {
+            Content::Captured { fields, .. } => fields.plan.excludes(Encoding::Json, keys),
+            Content::Object { object, text, .. } => object.stored(Encoding::Json, text).excludes(keys),
+            Content::Message => keys.first().is_some_and(|key| key.name == "message"),
+            Content::Nothing => false,
+        };
+        own || self.outer.is_some_and(|outer| outer.root(Encoding::Json).excludes(keys))
+    }
+
+    /// Counts the tags of the document that is written next.
+    #[inline]
+    pub fn count_tags(&mut self, counts: &'a mut TagCounts) {
+        self.counts = Some(counts);
+    }
+
+    /// Returns the text of the whole record, or the message of its envelope.
+    pub(super) fn whole_text(&self) -> &'a [u8] {
+        self.record.unwrap_or(self.text)
+    }
+
+    /// Returns the event of a text that is not decoded: the text is the field `message`. `unmatched` says that decoders
+    /// were tried and none fits; the document is then tagged.
+    pub fn undecoded(
+        text: &'a [u8],
+        unmatched: bool,
+        outer: Option<&'a OuterFields>,
+        changes: &'a mut Changes,
+    ) -> Event<'a> {
+        let mut event = Event::decoded(text, Fields(Content::Message), outer, changes, 0);
+        if unmatched {
+            event.tags.add(Tags::UNMATCHED);
+        }
+        event
+    }
+
+    /// Returns an event without a text. It has the fields that are set.
+    pub fn without_text(changes: &'a mut Changes) -> Event<'a> {
+        Event::decoded(&[], Fields(Content::Nothing), None, changes, 0)
+    }
+
+    /// Tags the document: the record is only a part of a line.
+    #[inline]
+    pub fn tag_partial(&mut self) {
+        self.tags.add(Tags::PARTIAL);
+    }
+
+    /// Tags the document: the record ended at a limit of time, lines or bytes.
+    pub fn tag_multiline_cut(&mut self) {
+        self.tags.add(Tags::MULTILINE_CUT);
+    }
+
     /// Gives a record without a time the time at which it arrived, and tags the document. Returns whether it had none.
     pub(super) fn set_arrival(&mut self, ms: i64) -> bool {
         let is_undated = self.date.is_none();
