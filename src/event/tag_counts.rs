@@ -27,7 +27,7 @@ impl TagCounts {
         self.is_filled = true;
         if let Some(count) = self.counts.get_mut(tag) {
             *count = count.saturating_add(documents);
-        } else if self.counts.len() < MOST_NAMES || tag == OTHERS {
+        } else if tag == OTHERS || self.counts.len() - usize::from(self.counts.contains_key(OTHERS)) < MOST_NAMES {
             self.counts.insert(tag.to_owned(), documents);
         } else {
             self.add_many(OTHERS, documents);

@@ -135,9 +135,12 @@ impl Content {
     /// Delivers `bytes`, which the block began with, as if the content ended after them.
     fn end_before(&mut self, cutter: &Cutter, bytes: &[u8]) -> Result<bool> {
         if let Some(long) = &mut self.long {
-            long.add(bytes);
-            self.set_aside(cutter, false, false)?;
-            return Ok(true);
+            // The line may have ended before the NULs, and other lines may stand between.
+            let newline = long.line_end().find(bytes);
+            let (own, others) = bytes.split_at(newline.unwrap_or(bytes.len()));
+            long.add(own);
+            self.set_aside(cutter, newline.is_some(), false)?;
+            return if others.is_empty() { Ok(true) } else { self.end_before(cutter, others) };
         }
         if bytes.is_empty() {
             self.rest = false;
@@ -180,11 +183,10 @@ fn run(bytes: &[u8], from: usize, width: usize) -> Option<(usize, usize)> {
             _ => {
                 let mut pairs = memchr::memmem::find_iter(rest, b"\0\0");
                 // A pair at an odd place may hide one at the next even place.
-                let at = pairs.find_map(|at| match at % 2 {
+                pairs.find_map(|at| match at % 2 {
                     0 => Some(at),
                     _ => (rest.get(at + 1..at + 3) == Some(&[0, 0])).then_some(at + 1),
-                })?;
-                at
+                })?
             }
         };
     let end = start + zeros(&bytes[start..]) / width * width;

@@ -84,6 +84,13 @@ fn iso(ns: u64) -> String {
     String::from_utf8_lossy(&text[..23]).into_owned()
 }
 
+/// The time with at least three digits of a second, and with all that are not zeros at the end.
+fn shown(ns: u64) -> String {
+    let text = format!("{}{:06}", iso(ns), ns % 1_000_000);
+    let length = text.trim_end_matches('0').len().max("2026-01-02T03:04:05.123".len());
+    format!("{}Z", &text[..length])
+}
+
 /// The documents, by the rules in their simplest form.
 fn expected(pieces: &[Piece]) -> Vec<Document> {
     let mut open: Vec<(usize, &Piece, String)> = Vec::new();
@@ -106,7 +113,7 @@ fn expected(pieces: &[Piece]) -> Vec<Document> {
         let ordinal = ordinals.next(stream.as_bytes(), *ns);
         let hash = time_hash(stream.as_bytes(), ordinal, message.as_bytes());
         let id = Key::Time { ns: *ns, ordinal }.id(ORIGIN, hash).to_string();
-        (id, message, (*stream).to_owned(), format!("{}Z", iso(*ns)))
+        (id, message, (*stream).to_owned(), shown(*ns))
     };
     records.into_iter().map(document).collect()
 }
