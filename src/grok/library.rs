@@ -163,7 +163,8 @@ impl Library {
     /// Compiles a pattern given with `-p` as a format. It has only the types in the pattern, and no date.
     pub fn pattern(&self, text: &str) -> Result<Format> {
         let pattern = self.compile(text)?;
-        Ok(Format { name: pattern.name().to_owned(), rule: Rule::Pattern(pattern), date: None, rest: None })
+        let name = pattern.name().to_owned();
+        Ok(Format { name, rule: Rule::Pattern(pattern), date: None, rest: None, syslog: false })
     }
 
     /// Returns the names of all formats, in the order in which [`detect`](Library::detect) prefers them.
@@ -206,7 +207,8 @@ impl Library {
                 Rule::Pattern(pattern.retyped(|field| spec.type_of(&field.path)))
             }
         };
-        Ok(Format { name: spec.name.clone(), rule, date: spec.date.clone(), rest: spec.rest.clone() })
+        let (name, date, rest) = (spec.name.clone(), spec.date.clone(), spec.rest.clone());
+        Ok(Format { name, rule, date, rest, syslog: spec.syslog })
     }
 
     /// Returns all definitions.

@@ -1,7 +1,8 @@
 //! Detects the format of lines, and turns the lines of a batch into encoded documents.
 //!
 //! `formats` holds what all parsers of a process share, `detection` finds the format of an input, `rule` is a format as
-//! one thread uses it, `chain` has its stages, `text` makes the text of a record from its bytes, `parsing` does the work, and
+//! one thread uses it, `syslog` has the formats that are syslog messages, `chain` has its stages, `text` makes the text of a record
+//! from its bytes, `parsing` does the work, and
 //! `parsed` is its result.
 
 mod chain;
@@ -11,6 +12,7 @@ mod formats;
 mod parsed;
 mod parsing;
 mod rule;
+mod syslog;
 pub mod text;
 
 pub use formats::{Formats, Unmatched};
