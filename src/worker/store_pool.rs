@@ -308,9 +308,9 @@ impl StorePool {
         for (_, job) in jobs {
             state.bytes -= self.bytes_of(&job);
             let Job { ticket, batch, parsed, answer } = job;
-            let (records, bytes, stored) = (batch.records, batch.data.len(), Err(turns::missed()));
+            let stored = Err(turns::missed());
             // A worker that panicked takes no answer.
-            let _ = answer.send(Done { ticket, records, bytes, stored, parsed });
+            let _ = answer.send(Done { ticket, counted: counted(&batch), stored, parsed });
         }
     }
 
