@@ -7,6 +7,7 @@
 
 mod chain;
 mod detection;
+mod explaining;
 mod first_line;
 mod formats;
 mod parsed;
@@ -14,6 +15,7 @@ mod parsing;
 mod rule;
 mod syslog;
 pub mod text;
+mod wrapped;
 
 pub use formats::{Formats, Unmatched};
 pub use parsed::{Fate, LetterDraft, Parsed};

@@ -21,17 +21,14 @@ use crate::envelope::roles::{Role, Roles};
 use crate::envelope::{Opened, Opener, pushed};
 use crate::event::stage::SinkSet;
 use crate::event::{Changes, Event, Layout, LayoutWriter, OuterFields};
-use crate::grok::{Explainer, Format, Reached, Selector};
+use crate::grok::{Format, Selector};
 use crate::worker::pattern_counts::{Budget, Clock};
-
-/// The number of patterns that are examined for the explanation of a line that none matches.
-const MAX_EXPLAINED: usize = 8;
 
 /// The index of a record in its batch, its id, and its context.
 #[derive(Clone, Copy)]
 pub(super) struct LineContext<'a> {
-    index: u32,
-    id: RecordId,
+    pub(super) index: u32,
+    pub(super) id: RecordId,
     context: &'a Context,
     /// Whether the line is only a part of a line.
     partial: bool,
@@ -51,7 +48,7 @@ enum RuleResult {
 
 /// Parses batches. Each thread has its own parser.
 pub struct Parser {
-    formats: Arc<Formats>,
+    pub(super) formats: Arc<Formats>,
     /// Make the documents, one for each layout that a sink wants.
     writers: Vec<LayoutWriter>,
     pub(super) rules: Vec<Rule>,
@@ -74,7 +71,7 @@ pub struct Parser {
     detected_for: Option<(u64, Envelope)>,
     ordinals: Ordinals,
     pub(super) clock: Clock,
-    budget: Budget,
+    pub(super) budget: Budget,
 }
 
 impl Formats {
@@ -297,29 +294,6 @@ impl Parser {
         Ok(())
     }
 
-    /// Handles a wrapped line when no format is given.
-    pub(super) fn parse_without_rules(
-        &mut self,
-        at: LineContext<'_>,
-        message: &[u8],
-        outer: &OuterFields,
-        envelope: Envelope,
-        is_enveloped: bool,
-        parsed: &mut Parsed,
-    ) -> Fate {
-        let fate = match (is_enveloped, self.formats.unmatched) {
-            (true, _) => Fate::Matched,
-            (false, Unmatched::Keep) => Fate::Unmatched,
-            (false, Unmatched::Drop) => return Fate::Filtered,
-            (false, Unmatched::DeadLetter) => {
-                let letter = LetterDraft::new(at.index, at.id, Reason::Unmatched, envelope.mismatch().to_owned());
-                parsed.letters.push(letter);
-                return Fate::DeadLettered;
-            }
-        };
-        self.keep_unparsed(at, message, Some(outer), false, fate, parsed)
-    }
-
     /// Makes the document of a line that is not parsed. `outer` has the outer fields of a wrapped line; `tried` says
     /// that patterns were tried. Returns `fate`, or that a stage dropped the line.
     pub(super) fn keep_unparsed(
@@ -378,22 +352,6 @@ impl Parser {
             }
             Unmatched::Drop => Fate::Filtered,
         }
-    }
-
-    /// Returns how far the rules got with `line`, which none matches; the rule that got furthest counts.
-    fn explain(&mut self, line: Text<'_>) -> Option<Reached> {
-        let started = self.budget.start()?;
-        let mut best: Option<Reached> = None;
-        for rule in self.rules.iter_mut().take(MAX_EXPLAINED) {
-            let Some(pattern) = &rule.pattern else { continue };
-            let explainer = rule.explainer.get_or_insert_with(|| Explainer::new(self.formats.parts(pattern)));
-            let reached = explainer.explain(if rule.spans_lines { line.record } else { line.first });
-            if best.as_ref().is_none_or(|best| reached.as_ref().is_some_and(|it| it.offset() > best.offset())) {
-                best = reached.or(best);
-            }
-        }
-        self.budget.stop(started);
-        best
     }
 
     /// Returns the next rule from `index` on that can match `line`. If there are several rules, the selector first
