@@ -63,17 +63,14 @@ impl<'a> Stamp<'a> {
     }
 }
 
-/// Returns the number of digits at the beginning of `text`, if they are a year of four digits with a blank after or before them.
+/// Whether `digits` are a year of four digits.
 fn is_year(digits: &[u8]) -> bool {
     matches!(digits, [b'1' | b'2', a, b, c] if [a, b, c].iter().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Returns the length of a time that names its month. The clock of the time may be incomplete.
 fn length_of_named_month(text: &[u8]) -> Option<usize> {
-    let year = match text {
-        [year @ ..] if year.len() > 5 && is_year(&text[..4]) && text[4] == b' ' => 5,
-        _ => 0,
-    };
+    let year = if text.len() > 5 && is_year(&text[..4]) && text[4] == b' ' { 5 } else { 0 };
     let [a, b, c, b' ', ..] = text.get(year..)? else { return None };
     if ![a, b, c].iter().all(|byte| byte.is_ascii_alphabetic()) {
         return None;
