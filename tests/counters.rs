@@ -21,7 +21,7 @@ const NUMBERS: &str = "
     192 read, 193 sent, 194 dropped, 195 refused, 196 too_long, 197 unsent, 198 unsure,
     208 received,
     224 requests, 225 failed, 226 missed, 227 documents, 228 dropped, 229 unstored, 230 dead_lettered, 231 wrong_lines,
-    256 received, 257 dropped, 258 connections, 259 refused, 260 idle,
+    256 received, 257 dropped, 258 connections, 259 refused, 260 idle, 261 wrong_counts,
     320 tombstones, 321 bad_ids, 322 undecodable, 323 gone, 324 assigned, 325 revoked, 326 lost, 327 undrained,
     328 commits, 329 failed_commits, 330 pauses,
     288 by_files, 289 by_api, 290 reconnected, 291 repeated, 292 recovered, 293 gaps,

@@ -35,6 +35,7 @@ mod lines;
 #[cfg(feature = "mongodb")]
 mod mongodb;
 mod multiline;
+mod order;
 mod packages;
 #[cfg(feature = "probe")]
 mod probe;

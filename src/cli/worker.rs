@@ -138,7 +138,7 @@ impl WorkerArgs {
             }
         }
         let mut values = self.sources.values.clone();
-        let wraps = values.text("envelope").is_some_and(|envelope| envelope != "none");
+        let wraps = values.text("envelope") == Some("json");
         let job = match (&queues[..], &names[..]) {
             (_, []) if wraps => {
                 return Err(Error::usage(

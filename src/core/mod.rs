@@ -28,4 +28,5 @@ pub mod secrets;
 pub mod small_file;
 pub mod stderr;
 pub mod stop;
+pub mod turns;
 pub mod wait;

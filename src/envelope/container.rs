@@ -154,7 +154,7 @@ pub(super) fn part(envelope: Envelope, line: &[u8]) -> Option<Part<'_>> {
         Envelope::DockerTime => docker_time(line),
         Envelope::Cri => cri(line),
         Envelope::Compose => compose(line),
-        Envelope::None | Envelope::Json | Envelope::Syslog => None,
+        Envelope::None | Envelope::Json | Envelope::Syslog | Envelope::Pushed => None,
     }
 }
 

@@ -12,6 +12,7 @@
 //! | [`DockerTime`](Envelope::DockerTime) | `TIME text` | time |
 //! | [`Cri`](Envelope::Cri) | `TIME stdout F text` | time, `stream` |
 //! | [`Compose`](Envelope::Compose) | `web-1  \| text` | `container.name` |
+//! | [`Pushed`](Envelope::Pushed) | the object of zmqpush, which is JSON; or a line as it is | as JSON, or none |
 //!
 //! A line without the expected envelope becomes the message as a whole. It is tagged `_jsonparsefailure` or
 //! `_grokparsefailure_sysloginput`, which are the names that Logstash uses, or `_containerparsefailure`.
@@ -22,6 +23,7 @@
 pub mod container;
 mod fields;
 mod identity;
+pub mod pushed;
 pub mod roles;
 mod structured;
 pub mod syslog;
@@ -210,10 +212,26 @@ impl Opener {
         Opened { message: record, outer: &self.outer, is_enveloped: false, time_ns: 0, stream: &[] }
     }
 
+    /// Opens `message`, which is the message of the record that was opened last, as a syslog message. The fields of its header are
+    /// added to the outer fields. A field of the outer envelope with the same name gives way. With `tags`, the document of another
+    /// message is tagged.
+    pub fn open_within<'a>(&'a mut self, message: &'a [u8], now_ms: i64, tags: bool) -> Opened<'a> {
+        let header = syslog::read(message, &mut self.bsd_dates, &mut self.dates, now_ms);
+        match &header {
+            Some(header) => self.names.add(header, &mut self.outer),
+            None if tags => self.outer.tag_no_syslog(),
+            None => {}
+        }
+        let is_enveloped = header.is_some();
+        let message = header.map_or(message, |header| header.message);
+        Opened { message, outer: &self.outer, is_enveloped, time_ns: 0, stream: &[] }
+    }
+
     /// Opens `line`. `now_ms` is the time of the line's [context](crate::core::context::Context). A time without a year gets
     /// the latest year that puts it at most a day after this time.
     pub fn open<'a>(&'a mut self, envelope: Envelope, line: &'a [u8], now_ms: i64) -> Opened<'a> {
         let header = match envelope {
+            Envelope::Pushed => return self.open(pushed::envelope(line), line, now_ms),
             Envelope::None => {
                 self.outer.clear();
                 None

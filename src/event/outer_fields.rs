@@ -80,6 +80,25 @@ impl OuterFields {
         self.object.tape.nodes.len() > 1 && self.root(Encoding::Json).find(name).is_some()
     }
 
+    /// Removes the field `name`, so that another one with this name can be added.
+    pub(crate) fn remove(&mut self, name: &str) {
+        if self.object.tape.nodes.len() <= 1 {
+            return;
+        }
+        let end = self.object.tape.after(0);
+        let mut at = 1;
+        while at < end {
+            let tape = self.object.moved();
+            if let Node::Name { text, written: true, next, copied_to } = tape.nodes[at]
+                && tape.text(&self.line, text) == name
+            {
+                tape.nodes[at] = Node::Name { text, written: false, next, copied_to };
+                self.kept = None;
+            }
+            at = self.object.tape.after(at + 1);
+        }
+    }
+
     /// Reads the JSON object `line` and takes its members as fields, except `message`, which
     /// [`message`](OuterFields::message) returns. A text `@timestamp` that is a time becomes the time of the document.
     /// Returns `false`, with no fields, when `line` is not an object.

@@ -22,6 +22,9 @@ pub struct Format {
     pub date: Option<DateRule>,
     /// The levels of the field that gets the lines of a record after its first one; `None` if the format names none.
     pub rest: Option<Vec<String>>,
+    /// Whether its lines are syslog messages. The reader of headers reads them, so that they have the same fields as messages from
+    /// the network; the pattern only tells them.
+    pub syslog: bool,
 }
 
 impl Format {
@@ -77,6 +80,8 @@ pub(crate) struct Spec {
     types: Vec<(Vec<String>, FieldType)>,
     /// Whether only a user who names the format gets it. `--format auto` leaves it out.
     pub(crate) by_name: bool,
+    /// Whether its lines are syslog messages.
+    pub(crate) syslog: bool,
     pub(crate) date: Option<DateRule>,
     pub(crate) rest: Option<Vec<String>>,
     #[cfg_attr(not(test), allow(dead_code, reason = "the goldens are checked by the tests"))]
@@ -104,6 +109,8 @@ struct Raw {
     json: bool,
     #[serde(default)]
     by_name: bool,
+    #[serde(default)]
+    syslog: bool,
     #[serde(default)]
     types: BTreeMap<String, String>,
     date: Option<RawDate>,
@@ -203,9 +210,9 @@ fn spec(file: &str, name: String, raw: Raw, ecs: bool) -> Result<Spec> {
         }
     };
     let rest = raw.rest.as_deref().map(|field| path("rest", field)).transpose()?;
-    let (file, by_name) = (file.to_owned(), raw.by_name);
+    let (file, by_name, syslog) = (file.to_owned(), raw.by_name, raw.syslog);
     let (pattern, sign, golden, no_match) = (raw.pattern, raw.sign, raw.golden, raw.no_match);
-    Ok(Spec { name, file, pattern, sign, types, by_name, date, rest, golden, no_match })
+    Ok(Spec { name, file, pattern, sign, types, by_name, syslog, date, rest, golden, no_match })
 }
 
 impl Spec {

@@ -174,7 +174,8 @@ impl Library {
     /// Like [`compile`](Library::compile).
     pub fn pattern_from(&self, place: &str, text: &str) -> Result<Format> {
         let pattern = self.compile_from(place, text)?;
-        Ok(Format { name: pattern.name().to_owned(), rule: Rule::Pattern(pattern), date: None, rest: None })
+        let name = pattern.name().to_owned();
+        Ok(Format { name, rule: Rule::Pattern(pattern), date: None, rest: None, syslog: false })
     }
 
     /// Returns the names of all formats, in the order in which [`detect`](Library::detect) prefers them.
@@ -217,7 +218,8 @@ impl Library {
                 Rule::Pattern(pattern.retyped(|field| spec.type_of(&field.path)))
             }
         };
-        Ok(Format { name: spec.name.clone(), rule, date: spec.date.clone(), rest: spec.rest.clone() })
+        let (name, date, rest) = (spec.name.clone(), spec.date.clone(), spec.rest.clone());
+        Ok(Format { name, rule, date, rest, syslog: spec.syslog })
     }
 
     /// Returns all definitions.

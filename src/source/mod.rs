@@ -1,6 +1,7 @@
 //! Sources: everything between the names of inputs and batches of lines.
 //!
-//! - `api` is the interface of a source, and `kind` that of a kind of source. `read_all` reads several sources at the same time.
+//! - `api` is the interface of a source, and `kind` that of a kind of source. `read_all` reads several sources at the same time,
+//!   and `in_order` keeps their order where a sink wants it.
 //! - `file`, `stdin`, `follow`, `syslog`, `docker` and `kafka` are the kinds of this module.
 //! - `decompress` and `gzip` detect compressions by the first bytes and decompress contents.
 //! - `encodings` tells the encoding of a content, and `binary` contents that hold no text.
@@ -31,6 +32,7 @@ pub mod follow;
 mod grouping;
 mod gzip;
 pub mod heading;
+mod in_order;
 pub mod joiner;
 pub mod joint;
 mod journald_export;

@@ -66,6 +66,8 @@ pub struct ReadOptions {
     pub describing: Describing,
     /// How lines become records.
     pub records: RecordRules,
+    /// Whether the batches of sources with an end come in the order of the sources.
+    pub in_order: bool,
     /// The lines that earlier runs settled, which are not delivered again.
     pub memory: Option<Arc<dyn Memory>>,
     /// Tells sources what is settled.

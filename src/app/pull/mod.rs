@@ -164,9 +164,10 @@ fn store_all(
     };
     let sources = OpenSources::open(found, &read)?;
     let (name, said) = (sources.names_of_passing().join(" "), console.clone());
-    let mut receipt = work_through(work, formats, console, queue, None, &live, move |queue, dead_letters| {
-        Reading::start(sources, read, queue, dead_letters, None)
-    })?;
+    let mut receipt =
+        work_through(work, formats, console, queue, None, &live, move |queue, dead_letters, in_order| {
+            Reading::start(sources, ReadOptions { in_order, ..read }, queue, dead_letters, None)
+        })?;
     if receipt.left > 0 && !name.is_empty() {
         // Other inputs can be read again. Pulled lines cannot.
         let error = Error::input(format!(

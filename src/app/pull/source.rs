@@ -27,15 +27,19 @@ pub const KIND: SourceKind = SourceKind {
     help: "pull+ipc://PATH or pull+tcp://HOST:PORT pulls lines from a peer that pushes them, such as logator-push.",
     places: &[Place::From],
     elsewhere: "logator-worker --from and logator-pull receive the lines that peers push",
-    options: &[OptionSpec::text("envelope", "none|json", Group::Input, "Wrapping of the lines from pull+ endpoints")
-        .choices(&[
-            Choice { name: "none", alias: None, help: "A message is a line" },
-            Choice { name: "json", alias: None, help: "A message is {\"message\":LINE,\"type\":TYPE,\"@pid\":PID}" },
-        ])
-        .default("none")
-        .more(
-            "logator-push and zmqpush send json. The type and @pid of a json envelope become fields of the document.",
-        )],
+    options: &[OptionSpec::text(
+        "envelope",
+        "auto|none|json",
+        Group::Input,
+        "Wrapping of the lines from pull+ endpoints",
+    )
+    .choices(&[
+        Choice { name: "auto", alias: None, help: "A message is opened if it is the object of zmqpush (default)" },
+        Choice { name: "none", alias: None, help: "A message is a line" },
+        Choice { name: "json", alias: None, help: "A message is {\"message\":LINE,\"type\":TYPE,\"@pid\":PID}" },
+    ])
+    .default("auto")
+    .more("logator-push and zmqpush send json. The type and @pid become fields of the document.")],
     schemes: &["pull+ipc", "pull+tcp"],
     file: |name| endpoint(name).ok()?.path().map(Path::to_owned),
     claims: |name, _| name.starts_with("pull+"),
@@ -47,7 +51,11 @@ pub const KIND: SourceKind = SourceKind {
         let may_reach_out = context.values.is_on("insecure") || own.is_some() || !queues.is_empty();
         endpoints.iter().try_for_each(|endpoint| endpoint.check_reach(may_reach_out))?;
         let connect = Address::with_keys(&endpoints, own.as_deref(), &queues)?;
-        let envelope = if context.values.text("envelope") == Some("json") { Envelope::Json } else { Envelope::None };
+        let envelope = match context.values.text("envelope") {
+            Some("json") => Envelope::Json,
+            Some("none") => Envelope::None,
+            _ => Envelope::Pushed,
+        };
         let socket = SocketOptions { connect, ..SocketOptions::default() };
         found.add(names.first().map_or(0, |name| name.index), PullSource::new(&socket, envelope));
         Ok(())

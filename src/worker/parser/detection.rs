@@ -5,8 +5,9 @@ use std::sync::{Mutex, PoisonError};
 
 use super::text::{Messages, Texts};
 use crate::core::batch::{Batch, Origin};
+use crate::core::envelope::Envelope;
 use crate::core::records::HEADER;
-use crate::envelope::Opener;
+use crate::envelope::{Opener, pushed};
 use crate::grok::{Format, Library};
 
 /// The maximum number of lines that detection examines.
@@ -48,6 +49,9 @@ impl Detection {
             if place.context.origin.id != origin.id {
                 return None;
             }
+            if origin.envelope == Envelope::Pushed && !pushed::envelope(line.bytes).is_none() {
+                return None;
+            }
             Some(match &mut opener {
                 Some(opener) => {
                     let line = text.with_ansi(line.bytes, place.offset, origin);
@@ -59,7 +63,7 @@ impl Detection {
         });
         let own: Vec<Vec<u8>> = own.take(SAMPLE).collect();
         let sample: Vec<&[u8]> = own.iter().map(Vec::as_slice).collect();
-        let format = library.detect(&sample);
+        let format = library.detect(&sample).or_else(|| syslog(library, &sample));
         let Origin { id, name, .. } = origin;
         say(match &format {
             Some(format) => format!("{name}: format {}", format.name),
@@ -74,4 +78,14 @@ impl Detection {
         detected.insert(*id, format.clone());
         format
     }
+}
+
+/// Returns the format of syslog messages if at least half of `lines` have a header. The pattern of the format tells only the usual
+/// headers.
+fn syslog(library: &Library, lines: &[&[u8]]) -> Option<Format> {
+    let mut opener = Opener::new(library.is_ecs()).ok()?;
+    let own: Vec<&&[u8]> = lines.iter().filter(|line| !line.is_empty()).collect();
+    let opened = own.iter().filter(|line| opener.open(Envelope::Syslog, line, 0).is_enveloped).count();
+    let fits = opened > 0 && 2 * opened >= own.len();
+    library.format("syslog").ok().filter(|format| fits && format.syslog)
 }

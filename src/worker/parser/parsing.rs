@@ -6,24 +6,23 @@ use super::finishing::{Finisher, LineContext};
 use super::first_line::Text;
 use super::formats::{Formats, Unmatched};
 use super::parsed::{Fate, LetterDraft, Parsed};
-use super::rule::Rule;
+use super::rule::{Rule, SyslogRules};
 use super::text::{Messages, Texts};
 use crate::core::batch::{Batch, Framing, Place};
 use crate::core::context::Origin;
 use crate::core::envelope::Envelope;
 use crate::core::error::Result;
+use crate::core::lines::Line;
 use crate::core::record::{self, Key, Ordinals, RecordId, time_hash};
 use crate::core::records::HEADER;
 use crate::dead_letter::Reason;
 use crate::document::Documents;
 use crate::envelope::roles::{Role, Roles};
-use crate::envelope::{Opened, Opener};
+use crate::envelope::{Opened, Opener, pushed};
 use crate::event::{Changes, Event, Layout, OuterFields};
-use crate::grok::{Explainer, Format, Reached, Selector};
+use crate::grok::{Format, Selector};
 use crate::worker::pattern_counts::{Budget, Clock};
 
-/// The number of patterns that are examined for the explanation of a line that none matches.
-const MAX_EXPLAINED: usize = 8;
 
 /// The result of trying a rule on a line.
 enum RuleResult {
@@ -37,8 +36,12 @@ enum RuleResult {
 
 /// Parses batches. Each thread has its own parser.
 pub struct Parser {
-    formats: Arc<Formats>,
-    rules: Vec<Rule>,
+    pub(super) formats: Arc<Formats>,
+    pub(super) rules: Vec<Rule>,
+    /// Those of the rules that mean syslog messages.
+    syslog: Option<SyslogRules>,
+    /// The message of a record whose envelope is not syslog, while it is opened as a syslog message.
+    within: Vec<u8>,
     /// Finds which of several rules can match a line.
     selector: Option<Selector>,
     /// Whether the first rule matched the previous line. It is then tried before anything else.
@@ -53,8 +56,8 @@ pub struct Parser {
     /// The origin for which `rules` were detected.
     detected_for: Option<(u64, Envelope)>,
     ordinals: Ordinals,
-    clock: Clock,
-    budget: Budget,
+    pub(super) clock: Clock,
+    pub(super) budget: Budget,
 }
 
 impl Formats {
@@ -70,9 +73,11 @@ impl Formats {
             }
         }
         let given = self.given();
-        let rules = given.iter().map(|format| Rule::new(format, &self.dates)).collect::<Result<_>>()?;
+        let rules: Vec<Rule> = given.iter().map(|format| Rule::new(format, &self.dates)).collect::<Result<_>>()?;
         Ok(Parser {
             formats: Arc::clone(self),
+            syslog: SyslogRules::among(&rules),
+            within: Vec::new(),
             rules,
             // With a single pattern, a search for its literals would repeat the work of the matcher.
             selector: (given.len() > 1).then(|| Selector::new(given.iter().map(Format::pattern))),
@@ -142,14 +147,18 @@ impl Parser {
                 LineContext { index: index as u32, id, context: place.context, partial, closed }
             };
             let is_timed = matches!(place.key, Key::Time { .. });
-            let fate = match origin.envelope {
+            let envelope = match origin.envelope {
+                Envelope::Pushed => pushed::envelope(record),
+                envelope => envelope,
+            };
+            let fate = match envelope {
                 // The id of a record alone needs its envelope only if the envelope holds its time.
                 _ if unparsed && !is_timed => {
                     self.id(&place, record, None, parsed);
                     parsed.made += 1;
                     Fate::Matched
                 }
-                Envelope::None => {
+                Envelope::None if self.syslog.is_none() => {
                     let id = self.id(&place, record, None, parsed);
                     let text = texts.of(record, place.offset, origin);
                     self.parse_line(at(id), Text::of(text, has_tables), None, parsed)
@@ -164,7 +173,10 @@ impl Parser {
                         true => texts.with_ansi(record, place.offset, origin),
                         false => texts.of(record, place.offset, origin),
                     };
-                    let opened = opener.open(envelope, text, now_ms);
+                    let opened = match self.syslog {
+                        Some(_) if envelope.is_none() => opener.open(Envelope::Syslog, text, now_ms),
+                        _ => opener.open(envelope, text, now_ms),
+                    };
                     let at = at(self.id(&place, record, Some(&opened), parsed));
                     let Opened { message, outer, is_enveloped, .. } = opened;
                     let message = messages.of(message);
@@ -172,6 +184,24 @@ impl Parser {
                         _ if unparsed => {
                             parsed.made += 1;
                             Fate::Matched
+                        }
+                        // What peers push may come from any program, whatever other lines they push.
+                        _ if envelope == Envelope::Json && self.formats.is_auto() => {
+                            self.parse_without_rules(at, message, outer, envelope, is_enveloped, parsed)
+                        }
+                        _ if let Some(rules) = self.syslog => {
+                            let mut within = std::mem::take(&mut self.within);
+                            let opened = match envelope {
+                                Envelope::None | Envelope::Syslog => opened,
+                                _ => {
+                                    within.clear();
+                                    within.extend_from_slice(message);
+                                    opener.open_within(&within, now_ms, rules.only)
+                                }
+                            };
+                            let fate = self.parse_syslog(rules, at, opened, envelope, parsed);
+                            self.within = within;
+                            fate
                         }
                         [] => self.parse_without_rules(at, message, outer, envelope, is_enveloped, parsed),
                         _ => self.parse_line(at, Text::of(message, true), Some(outer), parsed),
@@ -231,6 +261,10 @@ impl Parser {
         if batch.framing.count(HEADER) == u64::from(batch.records) {
             return Ok(());
         }
+        let is_plain = |line: Line<'_>| pushed::envelope(line.bytes).is_none();
+        if origin.envelope == Envelope::Pushed && !batch.records().any(is_plain) {
+            return Ok(());
+        }
         let format = match origin.envelope {
             // A wrapped line may come from any program. The lines of one container come from one.
             Envelope::Json | Envelope::Syslog => None,
@@ -238,37 +272,15 @@ impl Parser {
         };
         self.add_up();
         self.rules = format.iter().map(|format| Rule::new(format, &self.formats.dates)).collect::<Result<_>>()?;
+        self.syslog = SyslogRules::among(&self.rules);
         self.first_matched = false;
         self.detected_for = Some((origin.id, origin.envelope));
         Ok(())
     }
 
-    /// Handles a wrapped line when no format is given.
-    fn parse_without_rules(
-        &mut self,
-        at: LineContext<'_>,
-        message: &[u8],
-        outer: &OuterFields,
-        envelope: Envelope,
-        is_enveloped: bool,
-        parsed: &mut Parsed,
-    ) -> Fate {
-        let fate = match (is_enveloped, self.formats.unmatched) {
-            (true, _) => Fate::Matched,
-            (false, Unmatched::Keep) => Fate::Unmatched,
-            (false, Unmatched::Drop) => return Fate::Filtered,
-            (false, Unmatched::DeadLetter) => {
-                let letter = LetterDraft::new(at.index, at.id, Reason::Unmatched, envelope.mismatch().to_owned());
-                parsed.letters.push(letter);
-                return Fate::DeadLettered;
-            }
-        };
-        self.keep_unparsed(at, message, Some(outer), false, fate, parsed)
-    }
-
     /// Makes the document of a line that is not parsed. `outer` has the outer fields of a wrapped line; `tried` says
     /// that patterns were tried. Returns `fate`, or that a stage dropped the line.
-    fn keep_unparsed(
+    pub(super) fn keep_unparsed(
         &mut self,
         at: LineContext<'_>,
         line: &[u8],
@@ -283,7 +295,7 @@ impl Parser {
 
     /// Parses a line, or the message of a wrapped line with its outer fields.
     #[inline]
-    fn parse_line(
+    pub(super) fn parse_line(
         &mut self,
         at: LineContext<'_>,
         line: Text<'_>,
@@ -324,22 +336,6 @@ impl Parser {
             }
             Unmatched::Drop => Fate::Filtered,
         }
-    }
-
-    /// Returns how far the rules got with `line`, which none matches; the rule that got furthest counts.
-    fn explain(&mut self, line: Text<'_>) -> Option<Reached> {
-        let started = self.budget.start()?;
-        let mut best: Option<Reached> = None;
-        for rule in self.rules.iter_mut().take(MAX_EXPLAINED) {
-            let Some(pattern) = &rule.pattern else { continue };
-            let explainer = rule.explainer.get_or_insert_with(|| Explainer::new(self.formats.parts(pattern)));
-            let reached = explainer.explain(if rule.spans_lines { line.record } else { line.first });
-            if best.as_ref().is_none_or(|best| reached.as_ref().is_some_and(|it| it.offset() > best.offset())) {
-                best = reached.or(best);
-            }
-        }
-        self.budget.stop(started);
-        best
     }
 
     /// Returns the next rule from `index` on that can match `line`. If there are several rules, the selector first

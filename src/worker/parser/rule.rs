@@ -16,6 +16,8 @@ pub(super) struct Rule {
     pub spans_lines: bool,
     /// The field that gets the lines after the first one.
     pub rest: Option<FieldPath>,
+    /// Whether its lines are syslog messages.
+    pub syslog: bool,
     /// Created at its first use.
     pub explainer: Option<Explainer>,
     pub trials: Trials,
@@ -29,6 +31,24 @@ impl Rule {
         let (name, pattern) = (format.name.clone(), format.pattern().cloned());
         let (spans_lines, rest) =
             (format.rule.may_span_lines(), format.rest.as_ref().map(|levels| FieldPath::of(levels)));
-        Ok(Rule { name, pattern, decoder, spans_lines, rest, explainer: None, trials: Trials::default() })
+        let syslog = format.syslog;
+        Ok(Rule { name, pattern, decoder, spans_lines, rest, syslog, explainer: None, trials: Trials::default() })
+    }
+}
+
+/// The rules that mean syslog messages.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SyslogRules {
+    /// The first of them. It counts the lines.
+    pub first: usize,
+    /// Whether there are no other rules.
+    pub only: bool,
+}
+
+impl SyslogRules {
+    /// Returns those among `rules`, if there are any.
+    pub fn among(rules: &[Rule]) -> Option<SyslogRules> {
+        let first = rules.iter().position(|rule| rule.syslog)?;
+        Some(SyslogRules { first, only: rules.iter().all(|rule| rule.syslog) })
     }
 }
