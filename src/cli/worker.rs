@@ -94,7 +94,7 @@ pub enum WorkerJob {
     /// The worker asks the queues at these addresses.
     Ask(Vec<Address>),
     /// The worker receives lines from these sources, and keeps this number of bytes of them at most.
-    Receive(SourceOptions, usize),
+    Receive(Box<SourceOptions>, usize),
 }
 
 /// The options of the sources of `--from`.
@@ -162,7 +162,7 @@ impl WorkerArgs {
                 values.insert("queue-key", self.keys.queue_key.iter().map(OsString::from));
                 let read = ReadOptions { describing: describing(&values, &names)?, ..ReadOptions::default() };
                 let from = SourceOptions { inputs: names, values, read, files, ..SourceOptions::default() };
-                WorkerJob::Receive(from, self.max_memory)
+                WorkerJob::Receive(Box::new(from), self.max_memory)
             }
         };
         let (letters, deadline) = (self.dead_letters.dead_letters.clone(), self.wait.sink_deadline);

@@ -72,7 +72,7 @@ impl LineEnd {
         match self {
             LineEnd::Byte => memchr(b'\n', bytes).map(|at| at + 1),
             LineEnd::Utf16Le => {
-                let is_newline = |at: &usize| at % 2 == 0 && bytes.get(at + 1) == Some(&0);
+                let is_newline = |at: &usize| at.is_multiple_of(2) && bytes.get(at + 1) == Some(&0);
                 memchr_iter(b'\n', bytes).find(is_newline).map(|at| at + 2)
             }
             LineEnd::Utf16Be => {

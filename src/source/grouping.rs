@@ -244,10 +244,10 @@ impl Grouping {
         let reach = self.reach();
         let continues = self.lines.last().is_some_and(|line| line.bits & CONTINUES != 0);
         let counted = &mut self.streams[seen.stream as usize];
-        if let Some(open) = counted.open.take_if(|open| !seen.continues(self.envelope, open.time_ns)) {
-            if let Some(&line) = open.lines.last() {
-                counted.end(open.time_ns, line, open.continues, &mut self.records);
-            }
+        if let Some(open) = counted.open.take_if(|open| !seen.continues(self.envelope, open.time_ns))
+            && let Some(&line) = open.lines.last()
+        {
+            counted.end(open.time_ns, line, open.continues, &mut self.records);
         }
         if counted.open.is_none() {
             if let Some((time_ns, record, line)) = counted.last

@@ -137,7 +137,7 @@ mod tests {
         let data: String = lines.iter().map(|line| format!("{line}\n")).collect();
         let mut table = BytesMut::new();
         let bits = |line: &str| if line.starts_with('#') { HEADER } else { 0 };
-        lines.iter().for_each(|line| table.put_u32(line.len() as u32 + 1 | bits(line)));
+        lines.iter().for_each(|line| table.put_u32((line.len() as u32 + 1) | bits(line)));
         Batch::new(Arc::new(Origin::new(1, "x")), offset, lines.len() as u32, data.into())
             .framed(Framing::Lengths(table.freeze()))
     }
