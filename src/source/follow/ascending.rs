@@ -117,7 +117,7 @@ mod tests {
         let log = Log(Waker::new().unwrap());
         let file = |path: PathBuf| {
             let inode = path.to_str()?.strip_prefix("log.")?.trim_end_matches(".gz").parse().ok()?;
-            (inode < 4).then(|| Found { path, id: FileId { device: 1, inode }, size: 1, modified: 0 })
+            (inode < 4).then_some(Found { path, id: FileId { device: 1, inode }, size: 1, modified: 0 })
         };
         let names = |changing: Option<&dyn Changing>, paths: &[&str]| {
             let found = look(changing, paths.iter().map(PathBuf::from), file);
