@@ -185,7 +185,7 @@ fn trouble_is_waited_for(with_server: bool) {
         let held = place.hold().unwrap();
         let outcomes = thread::scope(|scope| {
             let storing = scope.spawn(|| store(&*sink, 0..3));
-            // A client of a server may say before it why it has no connection.
+            // Before this sentence, the client of a server may say why it has no connection.
             let mut sentences = Vec::new();
             while !sentences.iter().any(|sentence: &String| sentence.contains("trying again")) {
                 let next = said.recv_timeout(Duration::from_secs(60));

@@ -195,7 +195,7 @@ fn note_answer(time: Duration) {
     NOTED.set(Attempts { answered: noted.answered + time, ..noted });
 }
 
-/// Notes an attempt that was refused. `retried` documents need another one.
+/// Notes an attempt that was refused. `retried` is the number of documents that need another attempt.
 fn note_refusal(retried: usize) {
     let noted = NOTED.get();
     NOTED.set(Attempts { refused: noted.refused + 1, retried: noted.retried + retried as u64, ..noted });

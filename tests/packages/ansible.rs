@@ -42,7 +42,7 @@ fn changed(place: &Workspace, file: &str, from: &str, to: &str) -> PathBuf {
     copy
 }
 
-/// The Python of a play on this machine: that of Ansible. Others that it finds may not run.
+/// Makes a play on this machine use the Python of Ansible. Another Python of the machine may not run.
 const PYTHON: &str = "ansible_python_interpreter={{ ansible_playbook_python }}";
 
 #[test]

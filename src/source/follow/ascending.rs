@@ -39,7 +39,7 @@ pub(super) fn look(
     all
 }
 
-/// Returns the name of the newest file of the log whose file `path` has this age.
+/// Returns the name of the newest file of a log. `path` is a file of the same log, and `age` is the number of newer files.
 fn without_age(path: &Path, age: u32) -> Option<String> {
     let name = path.to_str()?;
     match age {
@@ -51,33 +51,7 @@ fn without_age(path: &Path, age: u32) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::context::Origin;
-    use crate::core::stop::Waker;
-
-    #[derive(Debug)]
-    struct Log(Waker);
-
-    impl Changing for Log {
-        fn names(&self) -> (Vec<String>, Vec<u64>) {
-            (Vec::new(), Vec::new())
-        }
-
-        fn waker(&self) -> &Waker {
-            &self.0
-        }
-
-        fn origin(&self, _: &Path) -> Option<Origin> {
-            None
-        }
-
-        fn place(&self, path: &Path) -> Option<Place> {
-            let age = path.to_str()?.strip_prefix("log")?.trim_end_matches(".gz").strip_prefix('.');
-            let age = age.map_or(Some(0), |age| age.parse().ok())?;
-            Some(Place { sequence: 1, age })
-        }
-
-        fn lost(&self, _: &Path) {}
-    }
+    use crate::source::follow::changing::tests::Log;
 
     /// The files are named by the order in which they were made. Each bit of `rotations` says whether the files are rotated before
     /// that look.
@@ -88,7 +62,7 @@ mod tests {
             (0..files).map(|age| if age == 0 { "log".into() } else { format!("log.{age}").into() }).collect();
         listed.sort();
         let mut looks = 0;
-        let log = Log(Waker::new().unwrap());
+        let log = Log::new();
         let found = look(Some(&log), listed.into_iter(), |path| {
             if rotations & (1 << looks) != 0 {
                 names.insert(0, names[0] + 1);
@@ -114,10 +88,10 @@ mod tests {
 
     #[test]
     fn the_newest_file_may_be_missing_for_a_moment_and_names_without_a_log_are_as_they_are() {
-        let log = Log(Waker::new().unwrap());
+        let log = Log::new();
         let file = |path: PathBuf| {
             let inode = path.to_str()?.strip_prefix("log.")?.trim_end_matches(".gz").parse().ok()?;
-            (inode < 4).then(|| Found { path, id: FileId { device: 1, inode }, size: 1, modified: 0 })
+            (inode < 4).then_some(Found { path, id: FileId { device: 1, inode }, size: 1, modified: 0 })
         };
         let names = |changing: Option<&dyn Changing>, paths: &[&str]| {
             let found = look(changing, paths.iter().map(PathBuf::from), file);

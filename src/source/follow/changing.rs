@@ -32,3 +32,42 @@ pub trait Changing: std::fmt::Debug + Send + Sync {
     /// Learns that the file at `path` was gone before it was read to its end.
     fn lost(&self, path: &Path);
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A log whose newest file is `log`. `log.1` is older, `log.2` is older still.
+    #[derive(Debug)]
+    pub struct Log(Waker);
+
+    impl Log {
+        pub fn new() -> Log {
+            Log(Waker::new().unwrap())
+        }
+    }
+
+    impl Changing for Log {
+        fn names(&self) -> (Vec<String>, Vec<u64>) {
+            (vec!["log".into(), "log.[0-9]*".into()], vec![1])
+        }
+
+        fn waker(&self) -> &Waker {
+            &self.0
+        }
+
+        fn origin(&self, _: &Path) -> Option<Origin> {
+            Some(Origin::new(7, "docker:web"))
+        }
+
+        fn place(&self, path: &Path) -> Option<Place> {
+            let age = path.to_str()?.strip_prefix("log")?.trim_end_matches(".gz").strip_prefix('.');
+            let age = age.map_or(Some(0), |age| age.parse().ok())?;
+            Some(Place { sequence: 1, age })
+        }
+
+        fn lost(&self, path: &Path) {
+            panic!("{} is lost", path.display());
+        }
+    }
+}

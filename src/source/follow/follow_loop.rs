@@ -58,15 +58,13 @@ pub(super) fn follow(followed: &Followed, context: &RunContext) -> ReadOutcome {
     let Some(live) = &options.live else {
         return Error::internal("following files needs a way to stop").into();
     };
-    let say = &options.say;
-    let outbox = Outbox::new(receiver);
+    let (say, outbox) = (&options.say, Outbox::new(receiver));
     let copies = Arc::new(Copies::new(options.memory.clone()));
     let (uncompared, compared) = (View::new(&copies, false), View::new(&copies, true));
     let binary = BinaryFiles::new(say, &followed.names);
     let note_binary = |path: &Path, what: Binary| binary.leave_out(path, what.words(&path.display().to_string()));
     let reading = followed.read_context(context, &outbox, &note_binary);
-    let errors = Mutex::new(Vec::new());
-    let until = Waiting::new(receiver).until(&live.stop);
+    let (errors, until) = (Mutex::new(Vec::new()), Waiting::new(receiver).until(&live.stop));
     let options_of_copies = ReadOptions { memory: Some(Arc::new(compared.clone())), ..options.clone() };
     let most_open = descriptors();
     let for_copies = most_open.div_ceil(4);
@@ -312,8 +310,8 @@ impl<'a> FollowLoop<'a> {
         let directories: BTreeSet<PathBuf> = files.directories.into_iter().chain(led_to).collect();
         let new = self.watcher.watch_directories(directories, self.say);
         self.targets = files.targets;
-        let paths = files.files.into_iter().map(|(_, path)| path);
-        let found = ascending::look(self.followed.changing.as_deref(), paths, found);
+        let found =
+            ascending::look(self.followed.changing.as_deref(), files.files.into_iter().map(|(_, path)| path), found);
         let own = self.new_own_files(&found);
         // A file that waits for a file descriptor is opened after a later scan, so its entry is kept.
         self.own.retain(|id| self.follower.files().knows(*id));

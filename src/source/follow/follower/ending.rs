@@ -1,7 +1,7 @@
 //! The end of a run: reads and delivers the last bytes, and counts the bytes that remain.
 
 use super::beginning::{Beginning, beginning};
-use super::state::{FollowedFile, Follower};
+use super::state::{FollowedFile, Follower, is_read};
 use crate::core::error::Result;
 use crate::observe::receipt::UnreadFile;
 use crate::source::decompress::MAGIC_BYTES;
@@ -106,7 +106,7 @@ impl<S: OpenFile> Follower<'_, S> {
             // No later run can find a file without a name. If such a file was not read to its end, its last line is not
             // complete here and is not delivered.
             let is_last = all || self.files.is_nameless(*id);
-            followed.tail.end(&self.context, is_last && is_read(followed))?;
+            followed.tail.end(&self.context, is_last && is_complete(followed))?;
         }
         Ok(())
     }
@@ -132,7 +132,6 @@ impl<S: OpenFile> Follower<'_, S> {
 }
 
 /// Whether a file was read to its end.
-fn is_read<S: OpenFile>(followed: &FollowedFile<'_, S>) -> bool {
-    let read = followed.tail.bytes_read();
-    followed.tail.source().map_or(!followed.changed, |source| source.status().is_ok_and(|status| status.size == read))
+fn is_complete<S: OpenFile>(followed: &FollowedFile<'_, S>) -> bool {
+    followed.tail.source().map_or(!followed.changed, |source| is_read(source, &followed.tail))
 }

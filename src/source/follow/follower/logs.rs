@@ -113,7 +113,7 @@ impl<S: OpenFile> Follower<'_, S> {
         let Some(followed) = self.tails.get(&id).filter(|_| !self.waits_to_open(newer)) else { return Ok(true) };
         let open = followed.tail.cut_lines();
         if open.is_open() {
-            // If there is no file descriptor now, the newer file is marked when there is one, and this file with it.
+            // Without a free file descriptor, the newer file is tried again later. This file is then read again before it.
             if self.tails.contains_key(&newer) && !self.ensure_open(newer, open_file, failed) {
                 return Ok(true);
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::state::{FollowedFile, Follower, NextStep, Open};
+use super::state::{FollowedFile, Follower, NextStep, Open, is_read};
 use crate::core::error::Error;
 use crate::source::follow::file_table::{FileId, Found};
 use crate::source::follow::tail::{OpenFile, Tail};
@@ -231,9 +231,4 @@ impl<S: OpenFile> Follower<'_, S> {
     pub fn closed(&self) -> usize {
         self.closed
     }
-}
-
-/// Whether all bytes of `source` were read.
-fn is_read<S: OpenFile>(source: &S, tail: &Tail<'_, S>) -> bool {
-    source.status().is_ok_and(|status| status.size == tail.bytes_read())
 }

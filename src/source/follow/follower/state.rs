@@ -198,3 +198,8 @@ impl<'a, S: OpenFile> Follower<'a, S> {
         std::mem::take(&mut self.lost)
     }
 }
+
+/// Whether all bytes of `source`, the open file of `tail`, were read.
+pub(super) fn is_read<S: OpenFile>(source: &S, tail: &Tail<'_, S>) -> bool {
+    source.status().is_ok_and(|status| status.size == tail.bytes_read())
+}

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::state::{Compressed, FollowedFile, Follower};
+use super::state::{Compressed, FollowedFile, Follower, is_read};
 use crate::core::error::Result;
 use crate::source::follow::file_table::{FileId, Nameless, closing_delay};
 use crate::source::follow::tail::{OpenFile, Tail, TurnResult};
@@ -23,7 +23,7 @@ impl<S: OpenFile> Follower<'_, S> {
         let due: Vec<FileId> = self.deadlines().filter(|(_, at)| *at <= now).map(|(id, _)| id).collect();
         for id in due {
             let Some(followed) = self.tails.get_mut(&id) else { continue };
-            if !is_read(&followed.tail) {
+            if !is_read_or_closed(&followed.tail) {
                 self.mark(id);
             } else if followed.tail.wake(&self.context, now)? == TurnResult::Unwanted {
                 return Ok(false);
@@ -39,7 +39,7 @@ impl<S: OpenFile> Follower<'_, S> {
         }
         for (id, at) in self.closing() {
             let Some(followed) = self.tails.get_mut(&id).filter(|_| at <= now) else { continue };
-            if is_read(&followed.tail) {
+            if is_read_or_closed(&followed.tail) {
                 followed.tail.end(&self.context, true)?;
                 closed(id);
                 self.remove(id);
@@ -58,7 +58,7 @@ impl<S: OpenFile> Follower<'_, S> {
         is_unread(&id) || self.sequences.of(id).iter().any(is_unread)
     }
 
-    /// The files that have work to do at a time although no byte comes, and that time.
+    /// Returns each file that has work to do at a certain time, even if no byte comes, together with this time.
     fn deadlines(&self) -> impl Iterator<Item = (FileId, Duration)> {
         let at = |(id, followed): (&FileId, &FollowedFile<S>)| Some((*id, followed.tail.deadline(&self.context)?));
         self.tails.iter().filter_map(at).filter(|(id, _)| !self.may_be_unread(*id))
@@ -104,8 +104,7 @@ impl<S: OpenFile> Follower<'_, S> {
     }
 }
 
-/// Whether a file is read to its end. A closed file is opened again when it changes.
-fn is_read<S: OpenFile>(tail: &Tail<'_, S>) -> bool {
-    let read = tail.bytes_read();
-    tail.source().is_none_or(|source| source.status().is_ok_and(|status| status.size == read))
+/// Whether there is nothing to read of a file. A closed file counts as read, because it is opened again when it changes.
+fn is_read_or_closed<S: OpenFile>(tail: &Tail<'_, S>) -> bool {
+    tail.source().is_none_or(|source| is_read(source, tail))
 }

@@ -1,39 +1,8 @@
 //! The files of a container's log are rotated while they are read. Each long line is delivered whole, wherever a rotation cuts it.
 
-use std::path::Path;
-
 use super::*;
-use crate::core::context::Origin;
-use crate::core::stop::Waker;
 use crate::envelope::roles::{Role, Roles};
-use crate::source::follow::changing::Place;
-
-/// A log whose newest file is `log`. `log.1` is older, `log.2` is older still.
-#[derive(Debug)]
-struct Log(Waker);
-
-impl Changing for Log {
-    fn names(&self) -> (Vec<String>, Vec<u64>) {
-        (vec!["log".into(), "log.[0-9]*".into()], vec![1])
-    }
-
-    fn waker(&self) -> &Waker {
-        &self.0
-    }
-
-    fn origin(&self, _: &Path) -> Option<Origin> {
-        Some(Origin::new(7, "docker:web"))
-    }
-
-    fn place(&self, path: &Path) -> Option<Place> {
-        let age = path.to_str()?.strip_prefix("log")?.strip_prefix('.').map_or(Some(0), |age| age.parse().ok())?;
-        Some(Place { sequence: 1, age })
-    }
-
-    fn lost(&self, path: &Path) {
-        panic!("{} is lost", path.display());
-    }
-}
+use crate::source::follow::changing::tests::Log;
 
 #[derive(Debug, Clone)]
 enum Turn {
@@ -157,7 +126,7 @@ proptest! {
             rules: RecordRules::default(),
             most_open,
             state: None,
-            changing: Some(Box::leak(Box::new(Log(Waker::new().unwrap())))),
+            changing: Some(Box::leak(Box::new(Log::new()))),
         }));
         let mut world = World::new(fixed);
         world.disk.borrow_mut().make("log", Vec::new());
