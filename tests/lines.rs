@@ -1,13 +1,15 @@
 //! A worker as an iterator over lines: each line is acknowledged when the next one is asked for, and not before.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use logator::core::stop::Stop;
 use logator::net::client::Lines;
 use logator::net::server::hand_out;
 
-use crate::kit::PATIENCE;
 use crate::kit::workspace::{Workspace, line_account};
+use crate::kit::{PATIENCE, wait_for};
 
 /// A lease that does not run out during a test.
 const LONG: &str = "600";
@@ -98,14 +100,29 @@ fn a_queue_of_one_call_hands_out_to_threads_and_programs_until_all_is_acknowledg
     let place = Workspace::new();
     let endpoint = place.endpoint();
     let count = 3000;
+    let begun = Arc::new(AtomicUsize::new(0));
     let workers: Vec<_> = (0..3)
         .map(|_| {
-            let lines = Lines::connect(&endpoint).unwrap();
-            std::thread::spawn(move || lines.map(|line| String::from_utf8(line.unwrap()).unwrap()).collect::<Vec<_>>())
+            let (lines, begun) = (Lines::connect(&endpoint).unwrap(), Arc::clone(&begun));
+            let take = move |(index, line): (usize, logator::core::error::Result<Vec<u8>>)| {
+                begun.fetch_add(usize::from(index == 0), Ordering::Relaxed);
+                String::from_utf8(line.unwrap()).unwrap()
+            };
+            std::thread::spawn(move || lines.enumerate().map(take).collect::<Vec<_>>())
         })
         .collect();
     let program = place.worker(&["-p", "^%{GREEDYDATA:text}$", "--to", "ndjson:out"]);
-    let done = hand_out(&endpoint, (0..count).map(|number| format!("line {number}"))).unwrap();
+    // Nothing is left for a worker that comes after the end, so the last lines come when each worker has had a line.
+    let all_have_begun = |number: u64| {
+        if number == count / 2 {
+            wait_for("each worker to begin", PATIENCE, || {
+                let stored = std::fs::metadata(place.path("out")).is_ok_and(|data| data.len() > 0);
+                (stored && begun.load(Ordering::Relaxed) == 3).then_some(())
+            });
+        }
+        format!("line {number}")
+    };
+    let done = hand_out(&endpoint, (0..count).map(all_have_begun)).unwrap();
     assert_eq!((done.delivered, done.filtered, done.poison.len()), (count, 0, 0));
     let program = program.end();
     assert_eq!(program.code, Some(0), "{}", program.stderr);

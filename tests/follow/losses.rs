@@ -1,6 +1,7 @@
 //! Files that cannot be read in time, because nobody takes lines or because there are too few descriptors. Nothing is lost that can
 //! be read, and the program reports each loss.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
 use std::process::Command;
@@ -230,8 +231,16 @@ fn with_fewer_descriptors_than_files_all_are_read_and_read_further_when_they_gro
         expected.sort();
         let mut all = delivered(&place);
         all.sort();
-        assert!(all == expected, "{how}: {} of {} lines", all.len(), expected.len());
+        assert!(all == expected, "{how}: {:?}", difference(&all, &expected));
     }
+}
+
+/// The lines that are in one list more often than in the other, with the numbers of both.
+fn difference(all: &[String], expected: &[String]) -> Vec<(String, usize, usize)> {
+    let count = |lines: &[String], line: &String| lines.iter().filter(|it| *it == line).count();
+    let lines: BTreeSet<&String> = all.iter().chain(expected).collect();
+    let counts = lines.into_iter().map(|line| (line.clone(), count(all, line), count(expected, line)));
+    counts.filter(|(_, there, wanted)| there != wanted).collect()
 }
 
 #[test]

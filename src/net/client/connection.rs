@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::backlog::Backlog;
 use super::frames::{Message, NO_MAGIC, Received, receive, strange};
+use super::mechanism::{self, Mechanism};
 use crate::core::backoff::Backoff;
 use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
@@ -25,6 +26,8 @@ const HELLO: Duration = Duration::from_millis(500);
 
 /// The value of libzmq's report when one side uses keys and the other does not.
 const MECHANISM_MISMATCH: u32 = 0x1100_0002;
+
+const NO_KEYS: &str = "the queue uses no keys, but this worker requires them; start the queue with --curve-key";
 
 /// A socket and its monitor.
 struct OpenSocket {
@@ -374,14 +377,20 @@ impl Connection {
                 "the queue refuses this worker's key; put {} into the queue's --authorized-keys file and send the queue SIGHUP",
                 keys.own.public()
             )),
-            (E::HANDSHAKE_FAILED_PROTOCOL, Some(_)) if report.value == MECHANISM_MISMATCH => refused(
-                "the queue uses no keys, but this worker requires them; start the queue with --curve-key".into(),
-            ),
-            (E::HANDSHAKE_FAILED_NO_DETAIL, Some(keys)) => refused(format!(
-                "the queue closes the connection during the exchange of keys; most likely it has another key than \
-                 {}, which --queue-key names",
-                keys.queue
-            )),
+            (E::HANDSHAKE_FAILED_PROTOCOL, Some(_)) if report.value == MECHANISM_MISMATCH => refused(NO_KEYS.into()),
+            (E::HANDSHAKE_FAILED_NO_DETAIL, Some(keys)) => {
+                let other_key = format!(
+                    "the queue closes the connection during the exchange of keys; most likely it has another key than \
+                     {}, which --queue-key names",
+                    keys.queue
+                );
+                // A queue without keys closes the connection, and libzmq learns why only if the queue's greeting comes first.
+                let is_said = self.refused.contains(&other_key);
+                match !is_said && mechanism::of_peer(self.endpoint()) == Some(Mechanism::Null) {
+                    true => refused(NO_KEYS.into()),
+                    false => refused(other_key),
+                }
+            }
             (E::HANDSHAKE_FAILED_PROTOCOL, Some(_)) => {
                 refused("the peer speaks another protocol, and is no logator queue".into())
             }

@@ -10,6 +10,7 @@ mod backlog;
 mod connection;
 mod frames;
 mod lines;
+mod mechanism;
 mod reporter;
 
 use std::sync::Arc;

@@ -93,9 +93,10 @@ impl Arrivals {
         self.in_doubt || self.written.contains(path) || self.written_before.contains(path)
     }
 
-    /// Records that a scan has opened the files that it found. `is_there` says whether a name still exists.
-    pub fn scanned(&mut self, is_there: impl Fn(&Path) -> bool) {
-        self.new.retain(|path, _| !is_there(path));
+    /// Records that a scan has opened the files that it found. `was_found` says whether the scan has found a file with
+    /// this name. The file may have been removed since then: it is open, or the scan itself says that it is lost.
+    pub fn scanned(&mut self, was_found: impl Fn(&Path) -> bool) {
+        self.new.retain(|path, _| !was_found(path));
         self.ended.clear();
         self.moves.clear();
         // The event about a new file may come after the event about the data in it.

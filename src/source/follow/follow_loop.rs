@@ -21,7 +21,7 @@ use super::losses::{self, Lost};
 use super::open_limit::descriptors;
 use super::outbox::Outbox;
 use super::unpack::Unpacker;
-use super::watch::{Event, Watcher};
+use super::watch::{Event, Watcher, bare};
 use crate::core::error::{Error, Result};
 use crate::core::numbers::grouped;
 use crate::core::stop::Stop;
@@ -258,10 +258,8 @@ impl<'a> FollowLoop<'a> {
                     let concerns = self.concerns(&path);
                     let is_of_log = self.follower.take_made(&path, change == Some(Change::Made));
                     if let Some(change) = change.filter(|_| !is_of_log) {
-                        // For files in the current directory, events report `./NAME`.
-                        let bare = path.strip_prefix(".").unwrap_or(&path);
                         let files = self.follower.files();
-                        let is_known = files.is_name(&path) || files.is_name(bare);
+                        let is_known = files.is_name(&path) || files.is_name(bare(&path));
                         self.arrivals.take(&path, change, is_known, concerns);
                     }
                     concerns
@@ -287,9 +285,8 @@ impl<'a> FollowLoop<'a> {
             let name = Path::new(name);
             path.starts_with(name) || name == path || Path::new(".").join(name) == path
         };
-        let bare = path.strip_prefix(".").unwrap_or(path);
         let meant = self.names.iter().any(named)
-            || self.patterns.iter().any(|pattern| pattern.matches_path(path) || pattern.matches_path(bare))
+            || self.patterns.iter().any(|pattern| pattern.matches_path(path) || pattern.matches_path(bare(path)))
             // The path may be a directory that the glob matches.
             || path.is_dir();
         self.targets.contains(path) || meant && self.followed.own.look_again().of_path(path).is_none()
@@ -323,7 +320,9 @@ impl<'a> FollowLoop<'a> {
         };
         self.follower.have_looked(std::mem::take(&mut self.logs));
         self.say_failures(failures);
-        self.arrivals.scanned(|path| path.symlink_metadata().is_ok());
+        let files = self.follower.files();
+        self.arrivals
+            .scanned(|path| files.is_name(path) || files.is_name(bare(path)) || path.symlink_metadata().is_ok());
         let now = self.started.elapsed();
         let pause = if self.watcher.polls() { POLL_INTERVALS[1] } else { RECHECK };
         // In a new directory, files may have changed before the watch began, so it is looked at once more.

@@ -259,6 +259,11 @@ impl Watcher {
     }
 }
 
+/// The path as a scan gives it. For files in the current directory, events report `./NAME`.
+pub(super) fn bare(path: &Path) -> &Path {
+    path.strip_prefix(".").unwrap_or(path)
+}
+
 /// The change of a file's name; `None` for names of directories.
 fn change(mask: AddWatchFlags, cookie: u32) -> Option<Change> {
     let is = |flag| mask.contains(flag);
