@@ -86,7 +86,7 @@ fn a_record_of_a_gzip_file_has_the_time_of_the_member_in_which_it_begins() {
     // Over a pipe, there is no file: a member without a time has the time of its arrival.
     let piped = times(&place, &["-", "-p", SYSLOG], &content.concat());
     assert_eq!(piped[..3], expected[..3]);
-    assert!(piped[3] > expected[3].to_owned(), "{piped:?}");
+    assert!(*piped[3] > *expected[3], "{piped:?}");
 }
 
 #[test]

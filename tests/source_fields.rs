@@ -40,6 +40,7 @@ fn documents_have_path_and_host_of_their_file_and_none_of_standard_input() {
 }
 
 /// Path and host are no part of ids: a file that was rotated keeps its documents, with their old path.
+#[cfg(feature = "sqlite")]
 #[test]
 fn a_file_that_was_renamed_has_the_same_ids_and_keeps_its_path_in_the_store() {
     let place = Workspace::new();

@@ -416,7 +416,8 @@ fn write_value<W: DocumentWriter>(
                 if reading.notes.has(Notes::FOLD) {
                     tags.add_of(Tags::FOLD, &leaf.name);
                 }
-                Some(writer.date(reading.date))
+                writer.date(reading.date);
+                Some(())
             }
             Err(Fault::Ambiguous) => {
                 tags.add_of(Tags::AMBIGUOUS_DATE, &leaf.name);

@@ -57,8 +57,7 @@ fn a_value_that_is_not_of_its_type_as_a_whole_stays_text_and_names_its_field() {
     ] {
         let document = encode(&[field("x", kind, &[0])], None, &[text]);
         // The first field of type `date` is the time of the record as well.
-        let tags: &[&str] =
-            if kind == Date { &["_typefailure:x", "_dateparsefailure:x"] } else { &["_typefailure:x"] };
+        let tags: &[&str] = if kind == Date { &["_typefailure:x", "_dateparsefailure:x"] } else { &["_typefailure:x"] };
         assert_eq!(document, json!({"x": value, "tags": tags}), "{kind:?} {text}");
     }
 }

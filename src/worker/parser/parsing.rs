@@ -23,7 +23,6 @@ use crate::event::{Changes, Event, Layout, OuterFields};
 use crate::grok::{Format, Selector};
 use crate::worker::pattern_counts::{Budget, Clock};
 
-
 /// The result of trying a rule on a line.
 enum RuleResult {
     /// The line matched. It became a document, or a stage dropped it.

@@ -1,9 +1,9 @@
 //! Lines that are syslog messages without coming from a socket: those of a file, of a container, or within JSON. The reader of
 //! headers reads them, so that the same bytes have the same fields wherever they come from.
 
+use super::finishing::LineContext;
 use super::first_line::Text;
 use super::parsed::{Fate, Parsed};
-use super::finishing::LineContext;
 use super::parsing::Parser;
 use super::rule::SyslogRules;
 use crate::core::envelope::Envelope;

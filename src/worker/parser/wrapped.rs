@@ -1,8 +1,8 @@
 //! Wrapped lines for which no format is given: what is wrapped is stored as it is.
 
+use super::finishing::LineContext;
 use super::formats::Unmatched;
 use super::parsed::{Fate, LetterDraft, Parsed};
-use super::finishing::LineContext;
 use super::parsing::Parser;
 use crate::core::envelope::Envelope;
 use crate::dead_letter::Reason;
