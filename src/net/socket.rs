@@ -15,7 +15,7 @@ use crate::net::auth::{MAX_PER_ROUND, MAX_REPORTED_KEYS, Security, ZapHandler};
 use crate::net::bound::Bound;
 use crate::net::endpoint::Endpoint;
 use crate::net::keys::PublicKey;
-use crate::net::monitor::{self, Monitor, Report};
+use crate::net::monitor::{self, MonitoredSocket, Report};
 
 /// How long a handshake may take. After this time libzmq closes the connection, or tries again.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -79,13 +79,12 @@ struct Reconnect {
     at: Instant,
 }
 
-/// A socket with its keys and its monitor. The fields are closed in this order.
+/// A socket with its keys. The fields are closed in this order.
 pub(crate) struct Socket {
     // The socket files are removed while the socket is still open. Until then no other process can put its own socket
     // at one of the paths.
     bound: Bound,
-    pub(crate) raw: zmq::Socket,
-    monitor: Monitor,
+    pub(crate) raw: MonitoredSocket,
     zap: ZapHandler,
     context: zmq::Context,
     connect: Vec<Address>,
@@ -132,7 +131,7 @@ impl Socket {
         socket.set_tcp_keepalive_idle(KEEPALIVE).map_err(failed)?;
         socket.set_tcp_keepalive_intvl(KEEPALIVE).map_err(failed)?;
         socket.set_tcp_keepalive_cnt(3).map_err(failed)?;
-        let monitor = Monitor::new(&context, &socket, monitor::CONNECTIONS).map_err(failed)?;
+        let socket = MonitoredSocket::new(&context, socket, monitor::CONNECTIONS).map_err(failed)?;
         let zap = ZapHandler::new(&context, &socket, options.security.as_ref())?;
         let mut bound = Bound::default();
         options.bind.iter().try_for_each(|endpoint| bound.bind(&socket, endpoint))?;
@@ -144,7 +143,6 @@ impl Socket {
         let opened = Socket {
             bound,
             raw: socket,
-            monitor,
             zap,
             context,
             connect: options.connect.clone(),
@@ -200,7 +198,7 @@ impl Socket {
     /// Returns the poll items for libzmq's questions and reports. [`handle_reports`](Self::handle_reports) handles
     /// them.
     pub(crate) fn poll_items(&self) -> impl Iterator<Item = zmq::PollItem<'_>> {
-        self.zap.poll_item().into_iter().chain(std::iter::once(self.monitor.poll_item()))
+        self.zap.poll_item().into_iter().chain(std::iter::once(self.raw.poll_report()))
     }
 
     /// Returns how long it is until the next reconnect, which [`handle_reports`](Self::handle_reports) does; `None`
@@ -254,7 +252,7 @@ impl Socket {
             }
         })?;
         for _ in 0..MAX_PER_ROUND {
-            let Some(report) = self.monitor.next() else { break };
+            let Some(report) = self.raw.next_report() else { break };
             self.handle_report(report)?;
         }
         let now = Instant::now();
@@ -337,13 +335,13 @@ impl Socket {
 
     /// Closes the socket when everything is sent, or after `linger`. Returns `false` if `linger` has ended first.
     pub(crate) fn close(self, linger: Duration) -> Result<bool> {
-        let Socket { raw, monitor, zap, context, bound, .. } = self;
+        let Socket { raw, zap, context, bound, .. } = self;
         let ms = i32::try_from(linger.as_millis()).unwrap_or(i32::MAX);
         raw.set_linger(ms).map_err(|error| Error::wire("the socket cannot be closed").because(error))?;
         let started = Instant::now();
         drop(bound);
         drop(raw);
-        drop((monitor, zap));
+        drop(zap);
         // This waits until everything is sent.
         drop(context);
         Ok(started.elapsed() < linger)

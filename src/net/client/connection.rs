@@ -11,7 +11,7 @@ use crate::core::error::{Error, Result};
 use crate::core::stop::Stop;
 use crate::net::address::Address;
 use crate::net::endpoint::Endpoint;
-use crate::net::monitor::{self, Monitor, Report};
+use crate::net::monitor::{self, MonitoredSocket, Report};
 use crate::net::wire::{Answer, Ask, Reply, Request};
 
 /// A worker without a queue tells the user after this time.
@@ -29,13 +29,12 @@ const MECHANISM_MISMATCH: u32 = 0x1100_0002;
 
 const NO_KEYS: &str = "the queue uses no keys, but this worker requires them; start the queue with --curve-key";
 
-/// A socket and its monitor.
+/// A socket, and what is known about its connection.
 struct OpenSocket {
     /// A DEALER socket that sends the same frames as REQ. REQ cannot send while it waits for a reply, and a DEALER can:
     /// a worker that is told to stop can say BYE while its RESERVE waits. The queue then takes back at once a batch
     /// that it has just handed out.
-    socket: zmq::Socket,
-    monitor: Monitor,
+    socket: MonitoredSocket,
     /// Whether the connection was accepted.
     reached: bool,
     /// Whether the handshake is done, or a reply has arrived.
@@ -281,11 +280,11 @@ impl Connection {
             socket.set_heartbeat_ivl(5_000).map_err(failed)?;
             socket.set_heartbeat_timeout(15_000).map_err(failed)?;
         }
-        let monitor = Monitor::new(&self.context, &socket, monitor::CONNECTIONS).map_err(failed)?;
+        let socket = MonitoredSocket::new(&self.context, socket, monitor::CONNECTIONS).map_err(failed)?;
         socket
             .connect(&self.endpoint().to_string())
             .map_err(|error| Error::usage(format!("{}: cannot be connected to", self.endpoint())).because(error))?;
-        Ok(Some(OpenSocket { socket, monitor, reached: false, connected: false, unanswered: false }))
+        Ok(Some(OpenSocket { socket, reached: false, connected: false, unanswered: false }))
     }
 
     /// Sends the message once. Waits until a reply arrives, the connection breaks, a stop is requested, or `timeout` is
@@ -326,7 +325,7 @@ impl Connection {
             }
             let mut items = [
                 open.socket.as_poll_item(zmq::POLLIN),
-                open.monitor.poll_item(),
+                open.socket.poll_report(),
                 zmq::PollItem::from_fd(self.stop.descriptor(), zmq::POLLIN),
             ];
             let watched = if ends_at_stop { 3 } else { 2 };
@@ -344,7 +343,7 @@ impl Connection {
                 self.open_socket = Some(open);
                 return Ok(Attempt::Reply(reply));
             }
-            while let Some(report) = open.monitor.next() {
+            while let Some(report) = open.socket.next_report() {
                 match self.interpret(&report) {
                     ConnectionEvent::Reached => open.reached = true,
                     ConnectionEvent::Connected => {

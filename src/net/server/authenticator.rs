@@ -6,35 +6,35 @@ use super::report::Event;
 use crate::core::error::{Error, Result};
 use crate::net::auth::{MAX_PER_ROUND, MAX_REPORTED_KEYS, Security, ZapHandler};
 use crate::net::keys::PublicKey;
-use crate::net::monitor::Monitor;
+use crate::net::monitor::MonitoredSocket;
 use crate::observe::counters::{FAILED_HANDSHAKES, Snapshot, UNAUTHORIZED};
 use crate::observe::details::Seldom;
 
 static FAILED: Seldom = Seldom::new();
 
-/// The ZAP handler of a queue, and the monitor that reports failed handshakes.
+/// The socket of a queue, which reports failed handshakes, and its ZAP handler.
 pub(super) struct Authenticator {
+    pub(super) socket: MonitoredSocket,
     zap: ZapHandler,
-    monitor: Monitor,
 }
 
 impl Authenticator {
     /// Prepares `socket`, which must not be bound yet.
     pub(super) fn new(
         context: &zmq::Context,
-        socket: &zmq::Socket,
+        socket: zmq::Socket,
         security: Option<&Security>,
     ) -> Result<Authenticator> {
         let failed = |error: zmq::Error| Error::system("libzmq cannot set up keys for its sockets").because(error);
-        let zap = ZapHandler::new(context, socket, security)?;
+        let zap = ZapHandler::new(context, &socket, security)?;
         let events = [zmq::SocketEvent::HANDSHAKE_FAILED_NO_DETAIL, zmq::SocketEvent::HANDSHAKE_FAILED_PROTOCOL];
-        let monitor = Monitor::new(context, socket, &events).map_err(failed)?;
-        Ok(Authenticator { zap, monitor })
+        let socket = MonitoredSocket::new(context, socket, &events).map_err(failed)?;
+        Ok(Authenticator { socket, zap })
     }
 
     /// Returns the poll items for questions and reports.
     pub(super) fn poll_items(&self) -> impl Iterator<Item = zmq::PollItem<'_>> {
-        self.zap.poll_item().into_iter().chain(std::iter::once(self.monitor.poll_item()))
+        self.zap.poll_item().into_iter().chain(std::iter::once(self.socket.poll_report()))
     }
 
     /// Returns whether the sender of `message` is still authorized.
@@ -60,7 +60,7 @@ impl Authenticator {
             }
         })?;
         for _ in 0..MAX_PER_ROUND {
-            if self.monitor.next().is_none() {
+            if self.socket.next_report().is_none() {
                 break;
             }
             counts.add(&FAILED_HANDSHAKES, 1);

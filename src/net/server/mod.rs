@@ -42,8 +42,7 @@ const BACKLOG: i32 = 1024;
 /// A bound socket.
 pub struct Server {
     bound: Bound,
-    socket: zmq::Socket,
-    // This field is dropped after the socket and before the context.
+    // This field, which holds the socket, is dropped before the context.
     auth: Authenticator,
     _context: zmq::Context,
 }
@@ -66,10 +65,10 @@ impl Server {
         socket.set_handshake_ivl(HANDSHAKE_TIMEOUT.as_millis() as i32).map_err(failed)?;
         socket.set_backlog(BACKLOG).map_err(failed)?;
         socket.set_linger(1000).map_err(failed)?;
-        let auth = Authenticator::new(&context, &socket, security)?;
+        let auth = Authenticator::new(&context, socket, security)?;
         let mut bound = Bound::default();
-        endpoints.iter().try_for_each(|endpoint| bound.bind(&socket, endpoint))?;
-        Ok(Server { bound, socket, auth, _context: context })
+        endpoints.iter().try_for_each(|endpoint| bound.bind(&auth.socket, endpoint))?;
+        Ok(Server { bound, auth, _context: context })
     }
 
     /// Returns the endpoints of this server, with their port numbers.
@@ -101,7 +100,7 @@ impl Server {
         identity: u64,
         workers: &Workers,
     ) -> Result<Snapshot> {
-        let mut session = Session::new(&self.socket, &self.auth, queue, identity, workers);
+        let mut session = Session::new(&self.auth, queue, identity, workers);
         let (mut finished_at, mut said) = (None, false);
         loop {
             if abort.is_requested() {
@@ -147,7 +146,7 @@ impl Server {
         // one at once.
         let timeout = timeout.map_or(-1, |timeout| i64::try_from(timeout.as_millis()).map_or(i64::MAX, |ms| ms + 1));
         let own = [
-            self.socket.as_poll_item(zmq::POLLIN),
+            self.auth.socket.as_poll_item(zmq::POLLIN),
             zmq::PollItem::from_fd(waker.descriptor(), zmq::POLLIN),
             zmq::PollItem::from_fd(abort.descriptor(), zmq::POLLIN),
         ];

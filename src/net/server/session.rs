@@ -72,7 +72,6 @@ const MAX_FRAMES: usize = 4;
 const MAX_FAILED_TRIES: usize = 64;
 
 pub(super) struct Session<'a> {
-    socket: &'a zmq::Socket,
     auth: &'a Authenticator,
     queue: &'a SharedQueue,
     peers: HashMap<Identity, Peer>,
@@ -92,15 +91,8 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(
-        socket: &'a zmq::Socket,
-        auth: &'a Authenticator,
-        queue: &'a SharedQueue,
-        identity: u64,
-        workers: &'a Workers,
-    ) -> Self {
+    pub(super) fn new(auth: &'a Authenticator, queue: &'a SharedQueue, identity: u64, workers: &'a Workers) -> Self {
         Session {
-            socket,
             auth,
             queue,
             identity,
@@ -144,7 +136,7 @@ impl<'a> Session<'a> {
         let mut count = 0;
         loop {
             // The frames of a message arrive together.
-            let mut message = match self.socket.recv_msg(if count == 0 { zmq::DONTWAIT } else { 0 }) {
+            let mut message = match self.auth.socket.recv_msg(if count == 0 { zmq::DONTWAIT } else { 0 }) {
                 Err(zmq::Error::EINTR) if count > 0 => continue,
                 received => received?,
             };
@@ -405,7 +397,7 @@ impl<'a> Session<'a> {
     /// Sends a reply. Returns `false` if the peer is gone or does not read.
     fn send<const N: usize>(&self, identity: &Identity, frames: [zmq::Message; N]) -> Result<bool> {
         let envelope = [zmq::Message::from(&identity[..]), zmq::Message::new()];
-        match self.socket.send_multipart(envelope.into_iter().chain(frames), zmq::DONTWAIT) {
+        match self.auth.socket.send_multipart(envelope.into_iter().chain(frames), zmq::DONTWAIT) {
             Ok(()) => Ok(true),
             Err(zmq::Error::EHOSTUNREACH | zmq::Error::EAGAIN) => Ok(false),
             Err(error) => Err(Error::wire("answering a worker failed").because(error)),
