@@ -16,6 +16,7 @@ const NUMBERS: &str = "
     30 lines, 31 filtered_header, 34 nul_bytes,
     64 tried, 65 matched, 66 nanoseconds, 67 limit_hits,
     96 handled, 97 kept, 98 nanoseconds,
+    112 documents,
     120 zoneless, 121 guessed_years, 122 folds, 123 ambiguous,
     128 stored, 129 duplicate, 130 rejected, 131 failed,
     192 read, 193 sent, 194 dropped, 195 refused, 196 too_long, 197 unsent, 198 unsure,

@@ -34,6 +34,7 @@ fn the_json_receipt_and_the_block_say_the_same() {
         "seconds",
         "sinks",
         "stored",
+        "tags",
         "unmatched",
         "unparsed",
     ];
@@ -64,7 +65,10 @@ fn the_json_receipt_and_the_block_say_the_same() {
         vec!["+", "filtered", "0"],
     ];
     assert_eq!(block[..6], rows);
-    assert!(block[6].ends_with(&["lines/s"]) && block.len() == 7, "{block:?}");
+    assert!(block[6].ends_with(&["lines/s"]), "{block:?}");
+    // The line that does not match is tagged, and the tags are counted.
+    assert_eq!(json["tags"], serde_json::json!([{ "name": "_grokparsefailure", "documents": 1 }]));
+    assert_eq!(block[7..], [vec!["tag", "_grokparsefailure:", "1", "document"]]);
 }
 
 /// Each sink has an account of its own, and the account of lines is one sum.

@@ -169,7 +169,7 @@ impl Batch {
     pub fn newlines(&self) -> u64 {
         match self.framing {
             Framing::Lines => u64::from(self.records) - u64::from(!self.data.ends_with(b"\n")),
-            Framing::Lengths(_) => memchr::memchr_iter(b'\n', &self.data).count() as u64,
+            Framing::Lengths(_) => self.line_end().count(&self.data),
         }
     }
 
@@ -180,7 +180,7 @@ impl Batch {
             return positions.get(index)?.line;
         }
         let before = self.data.get(..usize::try_from(offset.checked_sub(self.offset)?).ok()?)?;
-        Some(self.line? + memchr::memchr_iter(b'\n', before).count() as u64)
+        Some(self.line? + self.line_end().count(before))
     }
 
     /// Returns the same batch. `partial` says whether its last record is a part of a line.

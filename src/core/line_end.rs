@@ -103,6 +103,17 @@ impl LineEnd {
         }
     }
 
+    /// Returns the number of newlines in `bytes`, which begin at an even offset of the content.
+    pub fn count(self, bytes: &[u8]) -> u64 {
+        let newlines = memchr_iter(b'\n', bytes);
+        let count = match self {
+            LineEnd::Byte => newlines.count(),
+            LineEnd::Utf16Le => newlines.filter(|at| at.is_multiple_of(2) && bytes.get(at + 1) == Some(&0)).count(),
+            LineEnd::Utf16Be => newlines.filter(|at| at % 2 == 1 && bytes[at - 1] == 0).count(),
+        };
+        count as u64
+    }
+
     /// Returns `line` without its line end, if it has one: a newline, and a carriage return before it. A carriage return at
     /// the end of a line without a newline is left out as well.
     #[inline]
@@ -160,6 +171,7 @@ mod tests {
                     rest = &rest[length..];
                 }
                 assert_eq!(end.last(&bytes), bytes.len() - rest.len(), "{text:?} {end:?}");
+                assert_eq!(end.count(&bytes), lines.len() as u64, "{text:?} {end:?}");
                 if !rest.is_empty() {
                     lines.push(end.without(rest).to_vec());
                 }

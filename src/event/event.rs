@@ -129,6 +129,14 @@ impl<'a> Event<'a> {
         self.rest = field.filter(|path| !self.excludes(path.keys())).map(|path| (path.clone(), rest));
     }
 
+    /// Divides the text of an event that is not decoded: its `first` line stays the message, and `rest`, the lines after it, get
+    /// the field `field`. If the envelope has this field, the message stays whole.
+    pub fn divide(&mut self, first: &'a [u8], rest: &'a [u8], field: &FieldPath) {
+        if !self.excludes(field.keys()) {
+            (self.text, self.rest) = (first, Some((field.clone(), rest)));
+        }
+    }
+
     /// Whether the record has a field that excludes one of this name.
     fn excludes(&self, keys: &[Key]) -> bool {
         let own = match &self.content {

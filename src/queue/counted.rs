@@ -1,7 +1,6 @@
 //! What a batch counts as when it is read.
 
 use crate::core::batch::Batch;
-use crate::core::lines;
 use crate::core::records::{Framing, HEADER};
 use crate::observe::counters::{BYTES, CounterSpec, FILTERED_HEADER, LINES, READ};
 
@@ -13,7 +12,11 @@ pub fn counted(batch: &Batch) -> Counted {
     let records = u64::from(batch.records);
     let (lines, headers) = match &batch.framing {
         Framing::Lines => (records, 0),
-        framing => (lines::count(&batch.data) as u64, framing.count(HEADER)),
+        framing => {
+            // A last line without a newline is a line.
+            let is_open = !batch.data.is_empty() && !batch.line_end().ends(&batch.data);
+            (batch.newlines() + u64::from(is_open), framing.count(HEADER))
+        }
     };
     [(&READ, records), (&LINES, lines), (&FILTERED_HEADER, headers), (&BYTES, batch.data.len() as u64)]
 }

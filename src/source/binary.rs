@@ -5,6 +5,9 @@ use super::decompress::Compression;
 /// The number of first bytes that are examined.
 pub const EXAMINED: usize = 8192;
 
+/// What [`Binary::by_magic`] tells of this number of first bytes stays right when more of them are there.
+pub const MAGIC_BYTES: usize = 18;
+
 /// A run of at least this number of NULs stands between records, also within a line: the space that a file system had reserved
 /// when the power failed. A shorter run within a line is a part of the line.
 pub const GAP: usize = 512;

@@ -5,7 +5,7 @@
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-use super::binary::{Binary, EXAMINED};
+use super::binary::{Binary, EXAMINED, MAGIC_BYTES};
 use super::origin::FINGERPRINT_BYTES;
 use crate::core::line_end::LineEnd;
 use crate::core::option_spec::{Group, OptionSpec};
@@ -100,10 +100,15 @@ pub fn tell(rule: EncodingRule, beginning: &[u8], offset: u64, is_end: bool, is_
     if mark == Mark::NotYet {
         return Told::NotYet;
     }
-    let Some(first) = first_line(beginning, is_end) else { return Told::NotYet };
-    if let Some(binary) = Binary::by_magic(beginning, is_unpacked).or_else(|| Binary::after_nuls(beginning, offset)) {
-        return Told::Binary(binary);
+    let first = first_line(beginning, is_end);
+    // A binary content may have no newline, so magic bytes do not wait for one.
+    if first.is_some() || beginning.len() >= MAGIC_BYTES {
+        let binary = Binary::by_magic(beginning, is_unpacked).or_else(|| Binary::after_nuls(beginning, offset));
+        if let Some(binary) = binary {
+            return Told::Binary(binary);
+        }
     }
+    let Some(first) = first else { return Told::NotYet };
     match (mark, rule) {
         (Mark::Of(encoding), _) => Told::Text(name(encoding)),
         (_, EncodingRule::Given(encoding)) => Told::Text(name(encoding)),
@@ -255,6 +260,11 @@ mod tests {
     #[test]
     fn magic_bytes_come_before_the_encoding() {
         assert!(matches!(tell(EncodingRule::Told, b"SQLite format 3\0\x10\0\n", 0, true, false), Told::Binary(_)));
+        // A binary content needs no newline to be told, so the end of the content need not come.
+        assert!(matches!(
+            tell(EncodingRule::Told, b"SQLite format 3\0\x10\0\x01\x01", 0, false, false),
+            Told::Binary(_)
+        ));
         let latin = EncodingRule::parse("latin1").unwrap();
         assert!(matches!(tell(latin, b"PK\x03\x04\n", 0, true, false), Told::Binary(_)));
     }

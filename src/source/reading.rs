@@ -64,7 +64,7 @@ pub(super) fn read_file(
     let is_export = magic == journald_export::MAGIC;
     let live = compression == Compression::None && !file.metadata().is_ok_and(|data| data.is_file());
     raw.resuming = resuming.as_ref().filter(|_| live);
-    let buffered = BufReader::with_capacity(FILE_BUFFER, std::io::Cursor::new(magic).chain(raw));
+    let buffered = BufReader::with_capacity(FILE_BUFFER, Rejoined { beginning: magic, rest: raw });
     let tracked = Tracked::new(buffered, Arc::clone(&consumed));
     let damaged = |error: std::io::Error, lines: u64, offset: u64| {
         let at = consumed.load(Ordering::Relaxed);
@@ -192,6 +192,29 @@ fn is_due(patience: &Cell<BatchingDelay>, fd: BorrowedFd<'_>) -> bool {
 fn is_quiet(fd: BorrowedFd<'_>, time: Duration) -> bool {
     use nix::poll::{PollFd, PollFlags, poll};
     matches!(poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], batching_delay::timeout(Some(time))), Ok(0))
+}
+
+/// An input of which the first bytes were read already. The first read gives them together with the bytes that are there at
+/// once, so what the content is does not depend on how many bytes were read before.
+struct Rejoined<'a> {
+    beginning: Vec<u8>,
+    rest: CountedFile<'a>,
+}
+
+impl Read for Rejoined<'_> {
+    fn read(&mut self, output: &mut [u8]) -> std::io::Result<usize> {
+        if self.beginning.is_empty() {
+            return self.rest.read(output);
+        }
+        let length = self.beginning.len().min(output.len());
+        output[..length].copy_from_slice(&self.beginning[..length]);
+        self.beginning.drain(..length);
+        if length == output.len() || is_quiet(self.rest.file.as_fd(), Duration::ZERO) {
+            return Ok(length);
+        }
+        // The next read meets an error once more.
+        Ok(length + self.rest.read(&mut output[length..]).unwrap_or(0))
+    }
 }
 
 /// A file that adds the bytes read to a shared count.

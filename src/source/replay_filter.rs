@@ -398,7 +398,7 @@ fn cut(batch: &mut Batch, length: usize) -> Batch {
     let mut first = batch.clone();
     first.data = batch.data.split_to(length);
     batch.offset += length as u64;
-    batch.line = batch.line.map(|line| line + memchr::memchr_iter(b'\n', &first.data).count() as u64);
+    batch.line = batch.line.map(|line| line + first.line_end().count(&first.data));
     if batch.data.is_empty() {
         batch.records = 0;
         return first;

@@ -228,9 +228,9 @@ impl StorePool {
         }
         let workers = self.workers.load(Ordering::Relaxed).max(1);
         let state = self.state();
-        // One batch waits while each thread stores another one.
+        // One batch waits while each thread stores another one. With an order, a batch also waits for those before it.
         let leases = match self.requests {
-            Requests::Workers => 2,
+            Requests::Workers => 2 + usize::from(!self.turns.is_empty()),
             Requests::Fixed(threads) => (1 + threads.div_ceil(workers)).min(usize::from(LEASES_PER_PEER)),
             Requests::Adaptive(_) => 1 + state.limiter.limit().div_ceil(workers),
         };

@@ -103,7 +103,7 @@ const DEFINITIONS: [(&str, &str, Due); 66] = [
 ];
 
 /// Definitions whose name sounds like a date, and that hold none.
-const NO_DATES: [&str; 8] = [
+const NO_DATES: [&str; 9] = [
     "NAGIOS_EC_LINE_SCHEDULE_HOST_DOWNTIME",
     "NAGIOS_EC_SCHEDULE_HOST_DOWNTIME",
     "NAGIOS_EC_SCHEDULE_SERVICE_DOWNTIME",
@@ -112,6 +112,7 @@ const NO_DATES: [&str; 8] = [
     "NAGIOS_TIMEPERIOD_TRANSITION",
     "NAGIOS_TYPE_HOST_DOWNTIME_ALERT",
     "NAGIOS_TYPE_SERVICE_DOWNTIME_ALERT",
+    "NAGIOS_TYPE_TIMEPERIOD_TRANSITION",
 ];
 
 /// Shapes that logs have, whatever captures them.

@@ -156,7 +156,8 @@ impl Content {
     fn set_aside_whole(&mut self, cutter: &Cutter, context: &Context, line: &[u8], partial: bool) -> Result<()> {
         let long = LongLine::of(context.clone(), self.offset, line, cutter.size.max_line, partial);
         let long = LongLine { line: self.newlines.line(), ..long };
-        self.newlines.add(memchr::memchr_iter(b'\n', line).count() as u64);
+        let newlines = self.line_end().count(line);
+        self.newlines.add(newlines);
         self.offset += line.len() as u64;
         self.lines += 1;
         let rule = cutter.rules.header.as_deref().filter(|_| !long.context.origin.envelope.is_container());

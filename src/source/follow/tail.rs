@@ -344,7 +344,14 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         let name = name(context, &self.path, self.skipped);
         let cutter = cutter(context, &self.resuming, &name, &self.path);
         self.cut = self.content.unfinished() > 0;
-        self.content.end(&cutter, true)
+        let is_wanted = self.content.end(&cutter, true)?;
+        // A short content is told only at its end.
+        if let Some(binary) = self.content.binary()
+            && self.known_binary.replace(binary).is_none()
+        {
+            (context.binary)(&self.path, binary);
+        }
+        Ok(is_wanted)
     }
 
     fn deliver_held(&self) -> Result<()> {

@@ -45,9 +45,9 @@ pub struct Parser {
     selector: Option<Selector>,
     /// Whether the first rule matched the previous line. It is then tried before anything else.
     first_matched: bool,
-    finisher: Finisher,
+    pub(super) finisher: Finisher,
     /// The memory of the changes that stages make.
-    changes: Changes,
+    pub(super) changes: Changes,
     /// Created at its first use.
     opener: Option<Opener>,
     text: Texts,

@@ -7,7 +7,9 @@ use super::parsed::{Fate, Parsed};
 use super::parsing::Parser;
 use super::rule::SyslogRules;
 use crate::core::envelope::Envelope;
+use crate::core::lines;
 use crate::envelope::Opened;
+use crate::event::Event;
 
 impl Parser {
     /// Parses a record of a content with `envelope`, if one of the rules means syslog messages. `opened` is the record without
@@ -26,7 +28,12 @@ impl Parser {
             let started = trials.start(&mut self.clock);
             trials.stop(started, &self.clock);
             trials.matched += 1;
-            return self.keep_unparsed(at, message, Some(outer), false, Fate::Matched, parsed);
+            let mut event = Event::undecoded(message, false, Some(outer), &mut self.changes);
+            let (first, rest) = lines::split_first_line(message);
+            if let (Some(rest), Some(field)) = (rest, &self.rules[rules.first].rest) {
+                event.divide(first, rest, field);
+            }
+            return self.finisher.finish(event, at, Fate::Matched, &mut self.clock, parsed);
         }
         match rules.only {
             true => self.parse_without_rules(at, message, outer, Envelope::Syslog, false, parsed),
