@@ -126,6 +126,23 @@ fn the_rest_of_a_record_goes_to_the_field_that_the_format_names_and_else_the_rec
 }
 
 #[test]
+fn blank_lines_after_a_record_do_not_double_its_document() {
+    let place = Workspace::new();
+    place.write("a.log", "2026-11-30 11:00:00 one\n\n \t\r\n2026-11-30 11:00:01 two\n\nmore\n\n");
+    let run = |arguments: &[&str]| {
+        let pattern = "^%{TIMESTAMP_ISO8601:time:date} %{GREEDYDATA:text}";
+        let ran =
+            place.run("logator", &[&["run", "a.log", "-p", pattern, "--to", "ndjson:-"], arguments].concat(), b"");
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        objects(&ran.stdout)
+    };
+    let documents = run(&[]);
+    assert_eq!((&documents[0]["text"], documents[0].get("message")), (&"one".into(), None));
+    assert_eq!(documents[1]["message"], "2026-11-30 11:00:01 two\n\nmore\n");
+    assert_eq!(run(&["--message", "always"])[0]["message"], "2026-11-30 11:00:00 one\n\n \t");
+}
+
+#[test]
 fn json_objects_may_have_several_lines() {
     let place = Workspace::new();
     place.write("a.log", "{\n  \"a\": 1\n}\n{\"a\":2}\nTraceback\n{\"a\":3}\n");

@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::binary::GAP;
 use super::block_pool::BlockPool;
 use super::dividing::{Closing, Dividing};
-use super::encodings::{EncodingRule, Text};
+use super::encodings::{Carrier, EncodingRule, Text};
 use super::grouping::Grouping;
 use super::heading::Heading;
 use super::joiner::{Joining, RecordEnd};
@@ -57,8 +57,8 @@ pub struct Cutter<'a> {
     pub joint: Joint<'a>,
     /// How the encoding of a content is found.
     pub encoding: EncodingRule,
-    /// Whether contents were decompressed.
-    pub is_unpacked: bool,
+    /// What the contents come from.
+    pub carrier: Carrier,
 }
 
 /// The state of one content: the bytes that were read and not delivered yet.

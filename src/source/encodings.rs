@@ -92,10 +92,22 @@ impl Text {
     pub(super) const UTF_8: Text = Text { encoding: None, line_end: LineEnd::Byte, binary: None };
 }
 
-/// Tells a content by its first bytes. `offset` is that of the first one that is no NUL. `is_end` that no more bytes follow. `is_unpacked` says that the content was decompressed.
+/// What a content comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// A file.
+    File,
+    /// A compressed file.
+    Compressed,
+    /// A pipe or a terminal. Nobody can read it again with another encoding, so a few odd bytes at its beginning do not make it
+    /// binary.
+    Stream,
+}
+
+/// Tells a content by its first bytes. `offset` is that of the first one that is no NUL. `is_end` says that no more bytes follow.
 ///
 /// The first line decides about the encoding, or its first [`FINGERPRINT_BYTES`].
-pub fn tell(rule: EncodingRule, beginning: &[u8], offset: u64, is_end: bool, is_unpacked: bool) -> Told {
+pub fn tell(rule: EncodingRule, beginning: &[u8], offset: u64, is_end: bool, carrier: Carrier) -> Told {
     let mark = if offset == 0 { marked(beginning, is_end) } else { Mark::None };
     if mark == Mark::NotYet {
         return Told::NotYet;
@@ -103,7 +115,8 @@ pub fn tell(rule: EncodingRule, beginning: &[u8], offset: u64, is_end: bool, is_
     let first = first_line(beginning, is_end);
     // A binary content may have no newline, so magic bytes do not wait for one.
     if first.is_some() || beginning.len() >= MAGIC_BYTES {
-        let binary = Binary::by_magic(beginning, is_unpacked).or_else(|| Binary::after_nuls(beginning, offset));
+        let binary = Binary::by_magic(beginning, carrier == Carrier::Compressed)
+            .or_else(|| Binary::after_nuls(beginning, offset));
         if let Some(binary) = binary {
             return Told::Binary(binary);
         }
@@ -114,6 +127,7 @@ pub fn tell(rule: EncodingRule, beginning: &[u8], offset: u64, is_end: bool, is_
         (_, EncodingRule::Given(encoding)) => Told::Text(name(encoding)),
         (_, EncodingRule::Told) => match utf16(first) {
             Some(encoding) => Told::Text(name(encoding)),
+            None if carrier == Carrier::Stream => Told::Text(None),
             None => match Binary::by_bytes(&beginning[..beginning.len().min(EXAMINED)]) {
                 Some(binary) => Told::Binary(binary),
                 None => Told::Text(None),
@@ -196,9 +210,9 @@ mod tests {
     /// Tells a content that comes byte by byte, until it is told.
     fn byte_by_byte(rule: EncodingRule, content: &[u8]) -> Told {
         (1..=content.len())
-            .map(|length| tell(rule, &content[..length], 0, false, false))
+            .map(|length| tell(rule, &content[..length], 0, false, Carrier::File))
             .find(|told| *told != Told::NotYet)
-            .unwrap_or_else(|| tell(rule, content, 0, true, false))
+            .unwrap_or_else(|| tell(rule, content, 0, true, Carrier::File))
     }
 
     #[test]
@@ -225,7 +239,7 @@ mod tests {
             (b"\0text after one NUL\n".to_vec(), None),
             (b"\xff".to_vec(), None),
         ] {
-            assert_eq!(tell(EncodingRule::Told, &content, 0, true, false), Told::Text(name), "{content:x?}");
+            assert_eq!(tell(EncodingRule::Told, &content, 0, true, Carrier::File), Told::Text(name), "{content:x?}");
             assert_eq!(byte_by_byte(EncodingRule::Told, &content), Told::Text(name), "{content:x?}");
         }
     }
@@ -253,19 +267,26 @@ mod tests {
     #[test]
     fn a_first_line_in_plain_text_is_not_held_back() {
         for line in ["a\n", "ab\n", "\n", "\r\n", "text\r\n"] {
-            assert_eq!(tell(EncodingRule::Told, line.as_bytes(), 0, false, false), Told::Text(None), "{line:?}");
+            assert_eq!(
+                tell(EncodingRule::Told, line.as_bytes(), 0, false, Carrier::File),
+                Told::Text(None),
+                "{line:?}"
+            );
         }
     }
 
     #[test]
     fn magic_bytes_come_before_the_encoding() {
-        assert!(matches!(tell(EncodingRule::Told, b"SQLite format 3\0\x10\0\n", 0, true, false), Told::Binary(_)));
+        assert!(matches!(
+            tell(EncodingRule::Told, b"SQLite format 3\0\x10\0\n", 0, true, Carrier::File),
+            Told::Binary(_)
+        ));
         // A binary content needs no newline to be told, so the end of the content need not come.
         assert!(matches!(
-            tell(EncodingRule::Told, b"SQLite format 3\0\x10\0\x01\x01", 0, false, false),
+            tell(EncodingRule::Told, b"SQLite format 3\0\x10\0\x01\x01", 0, false, Carrier::File),
             Told::Binary(_)
         ));
         let latin = EncodingRule::parse("latin1").unwrap();
-        assert!(matches!(tell(latin, b"PK\x03\x04\n", 0, true, false), Told::Binary(_)));
+        assert!(matches!(tell(latin, b"PK\x03\x04\n", 0, true, Carrier::File), Told::Binary(_)));
     }
 }

@@ -13,7 +13,7 @@ use super::api::RunContext;
 use super::batching_delay::{self, BatchingDelay};
 use super::cutter::Cutter;
 use super::decompress::{self, Compression, MAGIC_BYTES, Tracked};
-use super::encodings::KNOWN_UTF_8;
+use super::encodings::{Carrier, KNOWN_UTF_8};
 use super::gzip::MemberTime;
 use super::joint::Joint;
 use super::journald_export::{self, ExportReader};
@@ -112,8 +112,9 @@ pub(super) fn read_file(
     let joint = Joint::of(path.filter(|_| log.is_none()));
     // An export of the journal is converted to lines in UTF-8.
     let encoding = if is_export { KNOWN_UTF_8 } else { options.encoding };
-    let (rules, is_unpacked) = (&options.records, compression != Compression::None);
-    let cutter = Cutter { size: &options.size, pool, receiver, name: &name, rules, joint, encoding, is_unpacked };
+    let rules = &options.records;
+    let carrier = if compression == Compression::None { Carrier::File } else { Carrier::Compressed };
+    let cutter = Cutter { size: &options.size, pool, receiver, name: &name, rules, joint, encoding, carrier };
     // A pipe or a terminal has no time of its last change, so its bytes have the time of their arrival.
     let modified = file.metadata().ok().filter(Metadata::is_file).map(|data| modified_ms(&data));
     // Each member of a gzip file may be a file of another day, and says so.

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 
 use super::api::{RunContext, Source};
 use super::cutter::Cutter;
+use super::encodings::Carrier;
 use super::joint::Joint;
 use super::kind::{Place, SourceKind};
 use super::origin::fingerprint;
@@ -93,7 +94,7 @@ fn read_as_it_comes(file: &File, context: &RunContext) -> Result<InputEnd> {
         rules,
         joint,
         encoding,
-        is_unpacked: false,
+        carrier: Carrier::Stream,
     };
     let mut input = UntilStop { file, receiver, stop: options.live.as_ref().map(|live| &live.stop) };
     match (BatchReader { cutter, idle: &|| true, quiet: &|_| true, time: &now_ms, exact: false }).read(&mut input)? {

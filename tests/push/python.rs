@@ -47,8 +47,8 @@ fn whatever_is_in_a_line_python_reads_valid_json() {
     let lines: [&[u8]; 8] =
         [b"<13>plain", b"", b"\"quoted\" \\ and \\u0041", &control, &high, "é ﷽ 😀".as_bytes(), b"\xc3", b"last"];
     let puller = python(PULL, &[&endpoint, "8"]);
-    // Without a label, so many odd bytes would be taken for a binary content.
-    let mut push = place.start("logator-push", &["--connect", &endpoint, "--encoding", "utf-8"]);
+    // So many odd bytes do not make a stream binary.
+    let mut push = place.start("logator-push", &["--connect", &endpoint]);
     // The last line has no newline.
     push.feed(&lines.join(&b'\n'));
     let id = push.id();

@@ -54,7 +54,8 @@ fn the_same_lines_have_the_same_fields_by_file_and_by_network() {
     for format in [&[][..], &["-f", "syslog"], &["-f", "rfc5424"], &["--wrapping", "syslog"]] {
         let place = Workspace::new();
         place.write("messages", &content);
-        let (ran, _) = place.logator(&[&["messages", "--multiline", "none", "--to", "ndjson:out"], format].concat(), b"");
+        let (ran, _) =
+            place.logator(&[&["messages", "--multiline", "none", "--to", "ndjson:out"], format].concat(), b"");
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
         assert_eq!(comparable(place.objects("out")), expected, "{format:?}");
     }

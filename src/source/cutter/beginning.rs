@@ -70,7 +70,7 @@ impl Content {
             }
         }
         let beginning = &self.block[..self.filled];
-        match tell(cutter.encoding, beginning, self.offset, is_end, cutter.is_unpacked) {
+        match tell(cutter.encoding, beginning, self.offset, is_end, cutter.carrier) {
             Told::NotYet => return Ok(true),
             Told::Text(encoding) => {
                 let line_end = LineEnd::of(encoding);

@@ -17,7 +17,7 @@ use crate::core::error::Result;
 use crate::source::binary::Binary;
 use crate::source::block_pool::BlockPool;
 use crate::source::cutter::{Content, Cutter};
-use crate::source::encodings::EncodingRule;
+use crate::source::encodings::{Carrier, EncodingRule};
 use crate::source::joiner::RecordEnd;
 use crate::source::joint::Joint;
 use crate::source::origin::{FINGERPRINT_BYTES, OriginRule};
@@ -432,7 +432,7 @@ fn cutter<'c>(
 ) -> Cutter<'c> {
     let joint = Joint::of(Some(path).filter(|_| context.changing.is_none()));
     let (size, pool, rules, encoding) = (context.size, context.pool, context.rules, context.encoding);
-    Cutter { size, pool, receiver, name, rules, joint, encoding, is_unpacked: false }
+    Cutter { size, pool, receiver, name, rules, joint, encoding, carrier: Carrier::File }
 }
 
 fn name<'n>(context: &ReadContext<'n>, path: &'n Path, skipped: Option<u64>) -> impl Fn(&[u8]) -> Origin + 'n {

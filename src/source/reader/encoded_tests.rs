@@ -7,7 +7,7 @@ use super::tests::read_encoded;
 use super::*;
 use crate::core::line_end::LineEnd;
 use crate::source::binary::GAP;
-use crate::source::encodings::{EncodingRule, KNOWN_UTF_8};
+use crate::source::encodings::{Carrier, EncodingRule, KNOWN_UTF_8};
 use crate::source::receiver::BatchSize;
 
 /// A piece of a content.
@@ -158,7 +158,7 @@ fn a_hole_of_a_sparse_file_takes_no_memory_and_is_one_run() {
         rules: &rules,
         joint: Default::default(),
         encoding: EncodingRule::Told,
-        is_unpacked: false,
+        carrier: Carrier::File,
     };
     let reader = BatchReader { cutter, idle: &|| false, quiet: &|_| false, time: &|| 0, exact: false };
     assert!(matches!(reader.read(&mut Hole(BYTES + 1)).unwrap(), End::Complete));

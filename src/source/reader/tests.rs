@@ -10,7 +10,7 @@ use super::*;
 use crate::core::batch::{Batch, Origin};
 use crate::core::lines::{self, count};
 use crate::core::record::{Key, RecordId};
-use crate::source::encodings::{EncodingRule, KNOWN_UTF_8};
+use crate::source::encodings::{Carrier, EncodingRule, KNOWN_UTF_8};
 use crate::source::joiner::JoinRule;
 use crate::source::joint::Joint;
 use crate::source::outlet::Outlet;
@@ -116,8 +116,16 @@ pub(super) fn read_encoded(
     };
     let rules = RecordRules { join: join.cloned(), header: None };
     let (pool, joint) = (Arc::default(), Joint::default());
-    let cutter =
-        Cutter { size, pool: &pool, receiver: &kept, name: &name, rules: &rules, joint, encoding, is_unpacked: false };
+    let cutter = Cutter {
+        size,
+        pool: &pool,
+        receiver: &kept,
+        name: &name,
+        rules: &rules,
+        joint,
+        encoding,
+        carrier: Carrier::File,
+    };
     let reader =
         BatchReader { cutter, idle: &|| steps[0].is_multiple_of(2), quiet: &|_| quiet(), time: &|| 0, exact: false };
     let end = reader.read(&mut Trickle { content, steps, step: 0, given: 0, breaks_at }).unwrap();

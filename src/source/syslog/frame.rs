@@ -23,15 +23,15 @@
 //! the hash and the checksum are kept.
 
 mod head;
+mod long;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
-use xxhash_rust::xxh3::Xxh3Default;
-
 use self::head::{HEAD, Head, head, is_between, swallowed};
-use crate::state::checksum;
+use self::long::Long;
+pub use self::long::LongMessage;
 
 /// A message of the stream.
 #[derive(Debug)]
@@ -40,19 +40,6 @@ pub enum Frame<'a> {
     Message(&'a [u8]),
     /// A message that is longer than the longest line.
     Long(LongMessage),
-}
-
-/// A message that is longer than the longest line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LongMessage {
-    /// The first bytes of the message, as many as a line may have.
-    pub beginning: Vec<u8>,
-    /// Its length in bytes.
-    pub length: u64,
-    /// XXH3-64 of the whole message.
-    pub hash: u64,
-    /// The [`checksum`] of the whole message.
-    pub checksum: u64,
 }
 
 /// Why a stream is not syslog.
@@ -131,12 +118,6 @@ enum Framing {
     Counted,
     Line,
     Lost,
-}
-
-struct Long {
-    hash: Xxh3Default,
-    checksum: u64,
-    length: u64,
 }
 
 /// The code that takes the messages.
@@ -344,7 +325,7 @@ impl Framer {
         if self.partial.len() + part.len() <= self.max_line {
             return self.partial.extend_from_slice(part);
         }
-        let mut long = Box::new(Long { hash: Xxh3Default::new(), checksum: checksum::EMPTY, length: 0 });
+        let mut long = Box::new(Long::new());
         long.add(&self.partial);
         long.add(part);
         let room = self.max_line.saturating_sub(self.partial.len());
@@ -353,23 +334,28 @@ impl Framer {
         self.long = Some(long);
     }
 
-    /// Appends a part of a message that does not end in it. If the message becomes too long, it is looked at first: perhaps its
-    /// count is wrong.
+    /// Appends a part of a message that does not end in it.
     fn keep_checked<E>(&mut self, part: &[u8], take: Take<'_, E>) -> Result<(), Broken<E>> {
-        let room = self.max_line.saturating_sub(self.partial.len());
-        if self.long.is_none() && part.len() > room && self.may_be_wrong() {
-            let (first, more) = part.split_at(room);
-            self.partial.extend_from_slice(first);
-            if let Some(place) = swallowed(&self.partial) {
-                let message = std::mem::take(&mut self.partial);
-                self.split(&message, place, take)?;
-                return self.feed(more, take);
-            }
-            self.keep(more);
-            return Ok(());
+        if let Some(part) = self.check_long(part, take)? {
+            self.keep(part);
         }
-        self.keep(part);
         Ok(())
+    }
+
+    /// Looks at a message that becomes too long by `part`: perhaps its count is wrong. Returns what is to be appended; `None` if
+    /// the message was split, and the bytes were fed.
+    fn check_long<'p, E>(&mut self, part: &'p [u8], take: Take<'_, E>) -> Result<Option<&'p [u8]>, Broken<E>> {
+        let room = self.max_line.saturating_sub(self.partial.len());
+        if self.long.is_some() || part.len() <= room || !self.may_be_wrong() {
+            return Ok(Some(part));
+        }
+        let (first, more) = part.split_at(room);
+        self.partial.extend_from_slice(first);
+        let Some(place) = swallowed(&self.partial) else { return Ok(Some(more)) };
+        let message = std::mem::take(&mut self.partial);
+        self.split(&message, place, take)?;
+        self.feed(more, take)?;
+        Ok(None)
     }
 
     /// Whether the current message may hold others because of a wrong count.
@@ -396,6 +382,7 @@ impl Framer {
 
     /// Ends the message, of which `part` is the last part.
     fn end<E>(&mut self, part: &[u8], take: Take<'_, E>) -> Result<(), Broken<E>> {
+        let Some(part) = self.check_long(part, take)? else { return Ok(()) };
         let may_be_wrong = self.may_be_wrong();
         self.seen = false;
         self.before = match std::mem::replace(&mut self.state, State::Start) {
@@ -412,11 +399,7 @@ impl Framer {
         let partial = std::mem::take(&mut self.partial);
         match self.long.take() {
             None => self.tell(&partial, may_be_wrong, take),
-            Some(long) => {
-                let Long { hash, checksum, length } = *long;
-                let long = LongMessage { beginning: partial, length, hash: hash.digest(), checksum };
-                take(Frame::Long(long)).map_err(Broken::Taker)
-            }
+            Some(long) => take(Frame::Long(long.end(partial))).map_err(Broken::Taker),
         }
     }
 
@@ -436,12 +419,4 @@ fn whole<E>(message: &[u8], take: Take<'_, E>) -> Result<(), E> {
     let message = message.strip_suffix(b"\n").unwrap_or(message);
     let message = message.strip_suffix(b"\r").unwrap_or(message);
     if message.is_empty() { Ok(()) } else { take(Frame::Message(message)) }
-}
-
-impl Long {
-    fn add(&mut self, bytes: &[u8]) {
-        self.hash.update(bytes);
-        self.checksum = checksum::join(self.checksum, checksum::of(bytes), bytes.len() as u64);
-        self.length += bytes.len() as u64;
-    }
 }

@@ -373,7 +373,8 @@ impl Parser {
         };
         trials.matched += 1;
         let mut event = Event::decoded(seen, fields, outer, &mut self.changes, at.context.time_ms);
-        if let Some(rest) = left {
+        // Blank lines after a record say nothing.
+        if let Some(rest) = left.filter(|rest| !rest.trim_ascii().is_empty()) {
             event.keep_lines(line.record, rest, rest_field.as_ref());
         }
         RuleResult::Matched(self.finisher.finish(event, at, Fate::Matched, &mut self.clock, parsed))

@@ -165,6 +165,14 @@ fn one_wrong_count_among_many_costs_no_other_message() {
 }
 
 #[test]
+fn a_wrong_count_beyond_the_longest_line_is_found_also_when_its_message_comes_at_once() {
+    let stream = b"4 <1>a4 <1>a24 <1>a5 <1>bb4 <1>a5 <1>bb";
+    let single: Vec<&[u8]> = stream.chunks(1).collect();
+    assert_eq!(told(16, &[&stream[..]]), told(16, &single));
+    assert_eq!(told(16, &single).0.len(), 6);
+}
+
+#[test]
 fn a_stream_that_is_all_wrong_counts_costs_a_bounded_time() {
     // Each count ends one byte behind the bytes that are there.
     let mut stream = Vec::new();
