@@ -11,7 +11,7 @@ use logator::core::lines;
 use logator::source::BlockPool;
 use logator::source::cutter::Cutter;
 use logator::source::decompress::Compression;
-use logator::source::encodings::EncodingRule;
+use logator::source::encodings::{Carrier, EncodingRule};
 use logator::source::joint::Joint;
 use logator::source::outlet::Outlet;
 use logator::source::reader::BatchReader;
@@ -93,7 +93,7 @@ fn cut(compression: Compression, bytes: &'static [u8]) {
         rules: &RecordRules::default(),
         joint: Joint::default(),
         encoding: EncodingRule::default(),
-        is_unpacked: false,
+        carrier: Carrier::File,
     };
     let reader = BatchReader { cutter, idle: &|| false, time: &|| 0, quiet: &|_| false, exact: false };
     let mut content = compression.reader(bytes).expect("a reader");

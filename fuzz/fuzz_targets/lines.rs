@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use logator::core::batch::{Batch, Origin};
 use logator::source::cutter::Cutter;
 use logator::source::decompress::Compression;
-use logator::source::encodings::EncodingRule;
+use logator::source::encodings::{Carrier, EncodingRule};
 use logator::source::joint::Joint;
 use logator::source::outlet::Outlet;
 use logator::source::reader::{BatchReader, End};
@@ -55,7 +55,7 @@ fuzz_target!(|input: &[u8]| {
         rules: &RecordRules::default(),
         joint: Joint::default(),
         encoding: EncodingRule::Told,
-        is_unpacked: compression != Compression::None,
+        carrier: if compression == Compression::None { Carrier::File } else { Carrier::Compressed },
     };
     let reader = BatchReader { cutter, idle: &|| lines % 2 == 0, quiet: &|_| false, time: &|| 0, exact: false };
     let end = reader.read(&mut limited).expect("the receiver does not fail");

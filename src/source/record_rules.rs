@@ -16,7 +16,7 @@ pub struct RecordRules {
 }
 
 impl RecordRules {
-    /// The rules of logs: lines are joined by `join`, and header lines are [directives](Directives).
+    /// The rules of logs: lines are joined by `join`, and header lines are directives.
     pub fn of_logs(join: Option<JoinRule>) -> RecordRules {
         RecordRules { join, header: Some(Arc::new(Directives)) }
     }

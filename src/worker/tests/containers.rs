@@ -16,7 +16,7 @@ use crate::grok::Library;
 use crate::sink::Encoding;
 use crate::source::BlockPool;
 use crate::source::cutter::Cutter;
-use crate::source::encodings::EncodingRule;
+use crate::source::encodings::{Carrier, EncodingRule};
 use crate::source::joint::Joint;
 use crate::source::outlet::Outlet;
 use crate::source::reader::{BatchReader, End};
@@ -153,8 +153,16 @@ fn read(content: &[u8], size: &BatchSize, steps: &[usize], wrapping: Wrapping) -
     let rules = RecordRules::default();
     let pool: Arc<BlockPool> = Arc::default();
     let (joint, encoding) = (Joint::default(), EncodingRule::Told);
-    let cutter =
-        Cutter { size, pool: &pool, receiver: &kept, name: &name, rules: &rules, joint, encoding, is_unpacked: false };
+    let cutter = Cutter {
+        size,
+        pool: &pool,
+        receiver: &kept,
+        name: &name,
+        rules: &rules,
+        joint,
+        encoding,
+        carrier: Carrier::File,
+    };
     let reader = BatchReader { cutter, idle: &|| true, quiet: &|_| false, time: &|| 0, exact: false };
     assert!(matches!(reader.read(&mut Trickle(content, steps, 0)).unwrap(), End::Complete));
     (kept.0.into_inner().unwrap(), kept.1.into_inner().unwrap())

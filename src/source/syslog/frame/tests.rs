@@ -1,6 +1,7 @@
 //! Both framings, wrong counts, and streams that arrive in any pieces.
 
 use super::*;
+use crate::state::checksum;
 use proptest::prelude::*;
 
 /// The messages of a stream that arrives in `reads`. Each is returned with its length; the second value is the
