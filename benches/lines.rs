@@ -11,6 +11,7 @@ use logator::core::lines;
 use logator::source::BlockPool;
 use logator::source::cutter::Cutter;
 use logator::source::decompress::Compression;
+use logator::source::encodings::{Carrier, EncodingRule};
 use logator::source::joint::Joint;
 use logator::source::outlet::Outlet;
 use logator::source::reader::BatchReader;
@@ -91,8 +92,10 @@ fn cut(compression: Compression, bytes: &'static [u8]) {
         name: &name,
         rules: &RecordRules::default(),
         joint: Joint::default(),
+        encoding: EncodingRule::default(),
+        carrier: Carrier::File,
     };
-    let reader = BatchReader { cutter, idle: &|| false, time: &|| 0, quiet: &|_| false };
+    let reader = BatchReader { cutter, idle: &|| false, time: &|| 0, quiet: &|_| false, exact: false };
     let mut content = compression.reader(bytes).expect("a reader");
     reader.read(&mut content).expect("batches");
 }

@@ -176,6 +176,12 @@ fn agree(all: &[Made]) {
             let mut expected = document.clone();
             without_extra(&mut expected, &extra);
             prune(&mut found);
+            // The type is `timestamp-millis`.
+            if let Some(Value::String(date)) = expected.get_mut("@timestamp")
+                && date.len() > "2024-01-01T00:00:00.000Z".len()
+            {
+                *date = format!("{}Z", &date[..23]);
+            }
             assert_eq!(found, expected, "{}", format.name);
         }
     }

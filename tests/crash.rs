@@ -32,13 +32,14 @@ const LINES_IN_BATCH: &str = "100";
 /// The lease of a batch in seconds: the time after which the batch of a lost worker goes to another worker.
 const LEASE: &str = "1";
 
-/// Returns the lines of a log with the numbers in `range`. Some lines match nothing, and one of these is not UTF-8.
+/// Returns the lines of a log with the numbers in `range`. Some lines match nothing, and some of these are not UTF-8. Each line
+/// begins a record, as a line without a date does if it begins with a brace.
 fn content(range: std::ops::Range<usize>) -> Vec<u8> {
     let mut content = Vec::new();
     for index in range {
         match index % 97 {
-            13 => content.extend_from_slice(format!("nothing of the kind, {index}").as_bytes()),
-            14 => content.extend_from_slice(&[b"\xff\xfe ", index.to_string().as_bytes()].concat()),
+            13 => content.extend_from_slice(format!("{{nothing of the kind, {index}").as_bytes()),
+            14 => content.extend_from_slice(&[b"{\xff\xfe ", index.to_string().as_bytes()].concat()),
             _ => content.extend_from_slice(access_line(index).as_bytes()),
         }
         content.push(b'\n');
@@ -79,15 +80,27 @@ struct Trial {
 }
 
 impl Trial {
-    /// Makes the log and runs it undisturbed. The last line has no newline.
+    /// Makes a trial whose queue reads the log from its file.
     fn new(fault: &'static str, lines: usize) -> Self {
+        Trial::of(fault, lines, false)
+    }
+
+    /// Makes a trial whose queue reads the log from its standard input, so that no document has a path or a host.
+    fn from_stdin(fault: &'static str, lines: usize) -> Self {
+        Trial::of(fault, lines, true)
+    }
+
+    /// Makes the log and runs it undisturbed.
+    fn of(fault: &'static str, lines: usize, from_stdin: bool) -> Self {
         let random = seed(fault);
         let place = Workspace::new();
         let server = Mongod::standalone();
         let admin = server.admin();
-        place.write("access.log", content(0..lines));
+        let log = content(0..lines);
+        place.write("access.log", &log);
+        let (from, input) = if from_stdin { ("-", &log[..]) } else { ("access.log", &b""[..]) };
         let to = server.uri("crash.reference");
-        let ran = place.run("logator", &["run", "access.log", "-f", "combined", "--to", &to, "-q"], b"");
+        let ran = place.run("logator", &["run", from, "-f", "combined", "--to", &to, "-q"], input);
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
         let expected = admin.contents(DATABASE, "reference");
         assert_eq!(expected.len(), lines, "each line is a document");
@@ -106,7 +119,7 @@ impl Trial {
             environment: Vec::new(),
             state_in: None,
             from: None,
-            from_stdin: false,
+            from_stdin,
             queue: None,
             workers: Vec::new(),
             broken: (Instant::now(), 0),

@@ -24,7 +24,7 @@ fn no_value_of_a_json_line_vanishes() {
         documents(&place, &["-f", "ndjson"], lines.as_bytes()),
         [
             json!({"a.b": 1, "a_b": 2}),
-            json!({"n": "18446744073709551615", "tags": ["_typefailure"]}),
+            json!({"n": "18446744073709551615", "message": "{\"n\":18446744073709551615}", "tags": ["_typefailure:n"]}),
             json!({"a": [1, 2], "tags": ["_duplicate_field:a"]}),
             json!({"$x": {"y.z": 1.5}}),
         ]
@@ -48,7 +48,9 @@ fn a_byte_order_mark_is_left_out_of_the_document_and_of_nothing_else() {
     let told = documents(&place, &[], format!("{MARK}{{\"a\":1}}\n{{\"a\":2}}\n").as_bytes());
     assert_eq!(json!(told), json!([{"a": 1}, {"a": 2}]));
     let ran = place.run("logator", &["grok", arguments[1]], format!("{MARK}{lines}").as_bytes());
-    assert_eq!(json!(objects(&ran.stdout)), plain);
+    let mut tried = objects(&ran.stdout);
+    tried.iter_mut().for_each(|document| drop(document.as_object_mut().unwrap().remove("_id")));
+    assert_eq!(json!(tried), plain);
 }
 
 #[test]

@@ -18,11 +18,12 @@ use serde_json::Value;
 use crate::kit::Ran;
 use crate::kit::workspace::Workspace;
 
-/// Returns access-log lines with these numbers, a thousand for each day of May 2026.
+/// Returns access-log lines with these numbers, a thousand for each day of May 2026. After its last day, its first day comes
+/// again.
 fn lines(numbers: Range<usize>) -> String {
     numbers
         .map(|number| {
-            let (day, minute, second) = (1 + number / 1000, number / 60 % 60, number % 60);
+            let (day, minute, second) = (1 + number / 1000 % 31, number / 60 % 60, number % 60);
             format!(
                 "192.0.2.{} - - [{day:02}/May/2026:10:{minute:02}:{second:02} +0000] \"GET /page/{number} HTTP/1.1\" 200 \
                  {number} \"http://www.example.com/from/{number}\" \"Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0\"\n",

@@ -3,36 +3,62 @@
 use crate::kit::logs::{access, access_line, gzip};
 use crate::kit::workspace::{Workspace, objects};
 
-/// Returns the objects that `logator grok` prints for `input`.
+/// Returns the documents that `logator grok` prints for `input`, without their ids.
 #[track_caller]
 fn grok(place: &Workspace, arguments: &[&str], input: &[u8]) -> Vec<serde_json::Value> {
     let ran = place.run("logator", &[&["grok"], arguments].concat(), input);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{arguments:?}");
-    objects(&ran.stdout)
+    let mut documents = objects(&ran.stdout);
+    documents.iter_mut().for_each(|document| {
+        document.as_object_mut().unwrap().remove("_id");
+    });
+    documents
+}
+
+/// What a user tries is what a job stores.
+#[test]
+fn the_documents_are_those_that_a_job_stores_byte_for_byte() {
+    let place = Workspace::new();
+    let lines = "192.0.2.7 GET 512\n192.0.2.8 GET -\nodd \u{e9}\n\n192.0.2.9 PUT 9223372036854775808 and more\n";
+    place.write("a.log", lines);
+    place.write("web.log", "2026-01-02T03:04:05.123456789Z stdout F 192.0.2.7 GET 512\n");
+    place.write("c.gz", gzip(lines.as_bytes()));
+    let pattern = "%{IP:client} %{WORD:verb} %{NOTSPACE:bytes:int}";
+    for more in [&[][..], &["--ecs"], &["--message", "never"], &["--message=always", "--no-source", "--add-field=a=b"]]
+    {
+        let inputs = ["a.log", "web.log", "c.gz"];
+        let tried = place.run("logator", &[&["grok", pattern], &inputs[..], more].concat(), b"");
+        let (ran, receipt) = place.logator(&[&inputs[..], &["-p", pattern, "-j", "1"], more].concat(), b"");
+        assert_eq!((tried.code, ran.code), (Some(0), Some(0)), "{}{}", tried.stderr, ran.stderr);
+        assert_eq!((receipt.read, tried.stdout.lines().count()), (11, 11));
+        assert_eq!(tried.stdout, ran.stdout, "{more:?}");
+    }
 }
 
 #[test]
-fn each_line_gives_one_object_of_what_was_captured() {
+fn each_line_gives_one_document() {
     let place = Workspace::new();
     let pattern = "%{WORD:[a][word]} %{INT:n:int} %{NUMBER:f:float}(?: %{NOTSPACE:f:float})?(?<rest>.*)";
     let found = grok(&place, &[pattern], b"x 12 1.5\nnot this one\n\ny -3 2 0.25 and more\r\n");
-    let failed = serde_json::json!({"tags": ["_grokparsefailure"]});
+    let failed = |line: &str| serde_json::json!({"message": line, "tags": ["_grokparsefailure"]});
     let expected = [
         serde_json::json!({"a": {"word": "x"}, "n": 12, "f": 1.5}),
-        failed.clone(),
-        failed,
+        failed("not this one"),
+        failed(""),
         serde_json::json!({"a": {"word": "y"}, "n": -3, "f": [2.0, 0.25], "rest": " and more"}),
     ];
     assert_eq!(found, expected);
 }
 
 #[test]
-fn names_are_those_of_the_pattern_and_nothing_is_added() {
+fn names_are_those_of_the_document() {
     let place = Workspace::new();
     let found =
         grok(&place, &["%{WORD:tags} %{WORD:a.b} %{WORD:[@metadata][x]} (?<_id>.*)"], b"one two three four\nx\n");
-    assert_eq!(found[0], serde_json::json!({"tags": "one", "a.b": "two", "_id": "four"}));
+    assert_eq!(found[0], serde_json::json!({"tags_": "one", "a.b": "two", "_id_": "four"}));
     let found = grok(&place, &["o"], b"no field\n");
+    assert_eq!(found, [serde_json::json!({"message": "no field"})]);
+    let found = grok(&place, &["^no field$"], b"no field\n");
     assert_eq!(found, [serde_json::json!({})]);
 }
 
@@ -128,7 +154,7 @@ fn every_program_that_parses_knows_which_patterns_there_are() {
 fn a_file_of_flags_gives_patterns_to_run_and_none_to_grok() {
     let place = Workspace::new();
     place.write("c.toml", "pattern = [\"%{WORD:w}\"]\npattern-definition = [\"A=b+\"]\n[grok]\necs = false\n");
-    let found = grok(&place, &["%{A:a}", "--config", "c.toml"], b"abbb\n");
+    let found = grok(&place, &["%{A:a}", "--config", "c.toml"], b"bbb\n");
     assert_eq!(found, [serde_json::json!({"a": "bbb"})]);
     place.write("c.toml", "[grok]\ngrok-pattern = \"x\"\n");
     let ran = place.run("logator", &["grok", "x", "--config", "c.toml"], b"");
@@ -139,8 +165,12 @@ fn a_file_of_flags_gives_patterns_to_run_and_none_to_grok() {
 #[test]
 fn bytes_that_are_not_utf8_are_replaced_and_end_nothing() {
     let place = Workspace::new();
-    let found = grok(&place, &["^%{NOTSPACE:a} %{INT:n:int}$"], b"\xff\xfex 1\n\xc3\xa4 2\n");
-    let expected = [serde_json::json!({"a": "\u{FFFD}\u{FFFD}x", "n": 1}), serde_json::json!({"a": "ä", "n": 2})];
+    // At the beginning of the input, the bytes ff fe would be the byte order mark of UTF-16.
+    let found = grok(&place, &["^%{NOTSPACE:a} %{INT:n:int}$"], b"x\xff\xfe 1\n\xc3\xa4 2\n");
+    let expected = [
+        serde_json::json!({"a": "x\u{FFFD}\u{FFFD}", "n": 1, "tags": ["_invalid_utf8"]}),
+        serde_json::json!({"a": "ä", "n": 2}),
+    ];
     assert_eq!(found, expected);
 }
 
@@ -211,16 +241,17 @@ fn damaged_input_is_printed_as_far_as_it_goes() {
 fn explain_says_how_far_a_failing_line_got() {
     let lines = b"192.0.2.17 GET 0.043\n192.0.2.17 GET soon\nnothing of the kind\n";
     let pattern = "%{IP:client} %{WORD:verb} %{NUMBER:seconds:float}";
-    let ran = Workspace::new().run("logator", &["grok", "--explain", pattern], lines);
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    let expected = concat!(
-        r#"{"client":"192.0.2.17","verb":"GET","seconds":0.043}"#,
-        "\n",
-        r#"{"tags":["_grokparsefailure"],"explain":{"matched":"%{IP:client} %{WORD:verb} ","offset":15,"#,
-        r#""failed":"%{NUMBER:seconds:float}"}}"#,
-        "\n",
-        r#"{"tags":["_grokparsefailure"],"explain":{"matched":"","offset":0,"failed":"%{IP:client}"}}"#,
-        "\n",
-    );
-    assert_eq!(ran.stdout, expected);
+    let found = grok(&Workspace::new(), &["--explain", pattern], lines);
+    let expected = serde_json::json!([
+        {"client": "192.0.2.17", "verb": "GET", "seconds": 0.043},
+        {
+            "message": "192.0.2.17 GET soon", "tags": ["_grokparsefailure"],
+            "explain": {"line": 2, "matched": "%{IP:client} %{WORD:verb} ", "offset": 15, "failed": "%{NUMBER:seconds:float}"},
+        },
+        {
+            "message": "nothing of the kind", "tags": ["_grokparsefailure"],
+            "explain": {"line": 3, "matched": "", "offset": 0, "failed": "%{IP:client}"},
+        },
+    ]);
+    assert_eq!(serde_json::json!(found), expected);
 }

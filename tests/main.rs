@@ -11,6 +11,7 @@ mod containers;
 mod counters;
 #[cfg(feature = "mongodb")]
 mod crash;
+mod dates;
 mod dialogue;
 mod docker;
 mod documents;
@@ -33,6 +34,8 @@ mod kit;
 mod lines;
 #[cfg(feature = "mongodb")]
 mod mongodb;
+mod multiline;
+mod order;
 mod packages;
 #[cfg(feature = "probe")]
 mod probe;
@@ -47,6 +50,7 @@ mod resume;
 mod secrets;
 mod sinks;
 mod small_files;
+mod source_fields;
 mod structure;
 mod syslog;
 mod terminal;

@@ -7,7 +7,7 @@ use crate::kit::workspace::{Running, Workspace, account};
 fn the_json_receipt_and_the_block_say_the_same() {
     let place = Workspace::new();
     let content = [access(0..1200), b"no access line\n".to_vec()].concat();
-    let (ran, receipt) = place.logator(&["-f", "combined", "--to", "null:"], &content);
+    let (ran, receipt) = place.logator(&["-f", "combined", "--multiline", "none", "--to", "null:"], &content);
     assert_eq!(ran.code, Some(0));
     assert_eq!(account(&receipt), [1201, 1200, 0, 1, 0, 0]);
     let json: serde_json::Value = serde_json::from_str(&place.text("receipt")).unwrap();
@@ -23,6 +23,7 @@ fn the_json_receipt_and_the_block_say_the_same() {
         "filtered",
         "finished",
         "left",
+        "lines",
         "lines_per_second",
         "parsed",
         "patterns",
@@ -33,6 +34,7 @@ fn the_json_receipt_and_the_block_say_the_same() {
         "seconds",
         "sinks",
         "stored",
+        "tags",
         "unmatched",
         "unparsed",
     ];
@@ -63,7 +65,10 @@ fn the_json_receipt_and_the_block_say_the_same() {
         vec!["+", "filtered", "0"],
     ];
     assert_eq!(block[..6], rows);
-    assert!(block[6].ends_with(&["lines/s"]) && block.len() == 7, "{block:?}");
+    assert!(block[6].ends_with(&["lines/s"]), "{block:?}");
+    // The line that does not match is tagged, and the tags are counted.
+    assert_eq!(json["tags"], serde_json::json!([{ "name": "_grokparsefailure", "documents": 1 }]));
+    assert_eq!(block[7..], [vec!["tag", "_grokparsefailure:", "1", "document"]]);
 }
 
 /// Each sink has an account of its own, and the account of lines is one sum.
@@ -149,7 +154,7 @@ fn each_pattern_is_accounted_for_and_people_see_which_one_was_slow() {
     // Only the back-reference keeps the last pattern from being matched in one pass.
     let slow = r"^(?<x>a)(?:a+a+)+\k<x>b$";
     let patterns = ["in", "-j2", "-f", "combined", "-p", "login %{WORD:who}", "-p", slow, "--to", "null:"];
-    let (ran, receipt) = place.logator(&patterns, b"");
+    let (ran, receipt) = place.logator(&[&patterns[..], &["--multiline", "none"]].concat(), b"");
     assert_eq!((ran.code, account(&receipt)), (Some(1), [3004, 3002, 0, 1, 1, 0]), "{}", ran.stderr);
     let counts: Vec<_> =
         receipt.patterns.iter().map(|p| (p.name.as_str(), p.get("matched"), p.get("limit_hits"))).collect();

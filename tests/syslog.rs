@@ -2,6 +2,7 @@
 
 mod datagrams;
 mod encrypted;
+mod files;
 mod forwarders;
 mod senders;
 mod streams;

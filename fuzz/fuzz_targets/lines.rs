@@ -8,6 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use logator::core::batch::{Batch, Origin};
 use logator::source::cutter::Cutter;
 use logator::source::decompress::Compression;
+use logator::source::encodings::{Carrier, EncodingRule};
 use logator::source::joint::Joint;
 use logator::source::outlet::Outlet;
 use logator::source::reader::{BatchReader, End};
@@ -53,16 +54,20 @@ fuzz_target!(|input: &[u8]| {
         name: &name,
         rules: &RecordRules::default(),
         joint: Joint::default(),
+        encoding: EncodingRule::Told,
+        carrier: if compression == Compression::None { Carrier::File } else { Carrier::Compressed },
     };
-    let reader = BatchReader { cutter, idle: &|| lines % 2 == 0, quiet: &|_| false, time: &|| 0 };
+    let reader = BatchReader { cutter, idle: &|| lines % 2 == 0, quiet: &|_| false, time: &|| 0, exact: false };
     let end = reader.read(&mut limited).expect("the receiver does not fail");
     let (lines, bytes) = count.0.into_inner().unwrap();
+    let is_plain = !content.contains(&0) && !content.starts_with(b"\xff\xfe") && !content.starts_with(b"\xfe\xff");
     match end {
         End::Damaged { lines: said, offset, .. } => assert_eq!((said, offset), (lines, bytes)),
         End::Stopped { .. } => panic!("nobody stopped it"),
-        End::Complete if compression == Compression::None && content.len() <= 1 << 20 => {
+        // NULs between records are left out, and UTF-16 has other line ends.
+        End::Complete if is_plain && compression == Compression::None && content.len() <= 1 << 20 => {
             assert_eq!((lines, bytes), (logator::core::lines::count(content) as u64, content.len() as u64));
         }
-        End::Complete => {}
+        End::Complete | End::Binary(_) => {}
     }
 });

@@ -6,7 +6,7 @@ use crate::core::batch::Batch;
 use crate::core::error::Error;
 use crate::core::wait::Waits;
 use crate::observe::console::Console;
-use crate::observe::counters::{LEFT, RESUMED_BYTES, RESUMED_LINES, Row};
+use crate::observe::counters::{LEFT, LINES, RESUMED_BYTES, RESUMED_LINES, Row};
 use crate::observe::receipt::Receipt;
 use crate::queue::shared::SharedQueue;
 use crate::source::settlement::Settlement;
@@ -51,11 +51,12 @@ pub(super) fn close_account(
     errors.extend(state.and_then(|state| state.sync(waits).err()));
     let errors = say_errors(&errors, console);
     let skipped = state.map(Store::skipped).unwrap_or_default();
-    let counts = queue
+    let mut counts = queue
         .counts()
         .with(&LEFT, queue.outstanding_lines())
         .with(&RESUMED_LINES, skipped.lines)
         .with(&RESUMED_BYTES, skipped.bytes)
         .with_rows(rows);
+    counts.subtract(&LINES, queue.outstanding_text_lines());
     Receipt::new(&counts, queue.working_time(), errors)
 }

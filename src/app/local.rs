@@ -17,6 +17,7 @@ use crate::observe::service_manager::Manager;
 use crate::process::signals;
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
+use crate::sink::AnySink;
 use crate::source::live::Live;
 use crate::state::store::Store;
 use crate::worker::lease_client::LocalLeaseClient;
@@ -39,8 +40,8 @@ pub(super) fn limits() -> Limits {
     }
 }
 
-/// Parses and stores all lines of `queue`. `start` starts the thread that reads into this queue. Readers of inputs without an
-/// end stop with `live`.
+/// Parses and stores all lines of `queue`. `start` starts the thread that reads into this queue. It is told whether a sink keeps
+/// the order of the inputs. Readers of inputs without an end stop with `live`.
 pub(super) fn work_through(
     work: &WorkOptions,
     formats: Arc<Formats>,
@@ -48,10 +49,11 @@ pub(super) fn work_through(
     queue: Arc<SharedQueue>,
     state: Option<&Store>,
     live: &Live,
-    start: impl FnOnce(Arc<SharedQueue>, Arc<DeadLetters>) -> Result<Reading>,
+    start: impl FnOnce(Arc<SharedQueue>, Arc<DeadLetters>, bool) -> Result<Reading>,
 ) -> Result<Receipt> {
     let waits = waits(work.deadline, &live.stop, &console);
     let sinks = work.open_sinks(&waits, &formats)?;
+    let in_order = sinks.iter().any(AnySink::keeps_order);
     let dead_letters = Arc::new(DeadLetters::with_waits(&work.dead_letters, &waits));
 
     let manager = Manager::of_environment();
@@ -66,7 +68,7 @@ pub(super) fn work_through(
         }
     })?;
 
-    let reading = start(Arc::clone(&queue), Arc::clone(&dead_letters))?;
+    let reading = start(Arc::clone(&queue), Arc::clone(&dead_letters), in_order)?;
     reading.wait_until_ready();
     manager.ready(&reading.status, &reading.addresses);
     let counts = Arc::new(WorkerCounts::default());
@@ -112,5 +114,6 @@ pub(super) fn work_through(
     errors.extend(storer.close());
     let rows = formats.counts().into_iter().chain(storer.accounts()).chain(reading.sources());
     let receipt = close_account(&queue, state, &waits, errors, rows, &console);
-    Ok(receipt.with_rest(read.stopped, read.unread).with_containers(read.containers))
+    let receipt = receipt.with_rest(read.stopped, read.unread).with_containers(read.containers);
+    Ok(receipt.with_left_out(read.left_out))
 }

@@ -9,6 +9,9 @@ use super::sources::SOURCES;
 use crate::core::error::{Error, Result};
 use crate::core::option_spec::OptionValues;
 use crate::core::wait::{Deadline, Waits};
+use crate::document::date::DateOptions;
+use crate::document::display_path;
+use crate::event::MessageRule;
 use crate::grok::{Format, Library};
 use crate::observe::console::Console;
 use crate::process::job_files::JobFiles;
@@ -96,8 +99,14 @@ pub struct WorkOptions {
     pub rules: Vec<RuleSpec>,
     /// The definitions that patterns may use.
     pub library: LibraryOptions,
+    /// What the user says about dates.
+    pub dates: DateOptions,
     /// What to do with lines that no rule matches.
     pub unmatched: Unmatched,
+    /// Whether sequences that control a terminal, such as colours, stay.
+    pub keep_ansi: bool,
+    /// When documents have the text of their records.
+    pub message: MessageRule,
     /// The sinks. Each document goes to each sink.
     pub sinks: Vec<SinkSpec>,
     /// Whether the sinks get records as they were read, and not documents. Nothing is parsed then.
@@ -129,15 +138,33 @@ impl WorkOptions {
             RuleSpec::Pattern(text) => library.pattern(text),
         };
         let formats: Vec<Format> = self.rules.iter().map(compile).collect::<Result<_>>()?;
+        self.check_timestamp(&formats)?;
         let console = console.clone();
-        Ok(Arc::new(Formats::new(formats, library, self.unmatched, move |sentence| console.say(sentence))))
+        let formats = Formats::new(formats, library, self.unmatched, move |sentence| console.say(sentence));
+        Ok(Arc::new(formats.with_dates(self.dates.clone()).keeping_ansi(self.keep_ansi).with_message(self.message)))
+    }
+
+    /// Refuses a name for `@timestamp` that no pattern captures.
+    fn check_timestamp(&self, formats: &[Format]) -> Result<()> {
+        let Some(path) = &self.dates.timestamp else { return Ok(()) };
+        let has_it = |format: &Format| {
+            format.pattern().is_none_or(|pattern| pattern.fields().iter().any(|field| field.path == *path))
+        };
+        if formats.is_empty() || formats.iter().any(has_it) {
+            return Ok(());
+        }
+        let known = formats.iter().filter_map(Format::pattern).flat_map(|pattern| pattern.fields());
+        let known: Vec<String> = known.map(|field| display_path(&field.path)).collect();
+        let (name, known) = (display_path(path), known.join(", "));
+        Err(Error::usage(format!("--timestamp {name}: no pattern captures this field; they capture {known}")))
     }
 
     /// Opens the sinks, which wait with `waits` and store the documents of `formats`.
     pub(super) fn open_sinks(&self, waits: &Waits, formats: &Formats) -> Result<Vec<AnySink>> {
         let memory = self.storing().bytes;
         let options = self.sink_options.clone();
-        let with = Opening { waits, formats: formats.given(), fields: None, options, memory };
+        let ecs = self.library.ecs;
+        let with = Opening { waits, formats: formats.given(), fields: None, ecs, options, memory };
         let open = |spec: &SinkSpec| if self.as_read { spec.open_for_records(&with) } else { spec.open(&with) };
         self.sinks.iter().map(open).collect()
     }

@@ -54,6 +54,7 @@ impl BatchReceiver for QueueReceiver {
             id: key.id(origin.id, line.hash),
             context: &line.context,
             offset: line.offset,
+            line: line.line,
             key,
             reason: Reason::TooLong,
             detail: &detail,
@@ -62,6 +63,7 @@ impl BatchReceiver for QueueReceiver {
             raw: &line.beginning,
             length: line.length,
             partial: line.partial,
+            multiline_cut: false,
         }])?;
         self.queue.count_dead_letter(line.length_with_end);
         if let Some(state) = &self.state {
@@ -77,6 +79,7 @@ impl BatchReceiver for QueueReceiver {
             id: key.id(context.origin.id, hash),
             context: &context,
             offset,
+            line: None,
             key,
             reason: Reason::Undecodable,
             detail: &why,
@@ -85,6 +88,7 @@ impl BatchReceiver for QueueReceiver {
             raw: &raw,
             length,
             partial: false,
+            multiline_cut: false,
         }])?;
         self.queue.count_dead_letter(length + 1);
         ticket.iter().for_each(|ticket| self.settle(*ticket, 1));
@@ -93,6 +97,10 @@ impl BatchReceiver for QueueReceiver {
 
     fn filter(&self, bytes: u64) {
         self.queue.count_filtered(bytes);
+    }
+
+    fn leave_out_nuls(&self, bytes: u64) {
+        self.queue.count_nuls(bytes);
     }
 
     fn settle(&self, ticket: Ticket, records: u64) {
@@ -129,12 +137,14 @@ pub(super) fn stop_input(live: &Live, queue: &Arc<SharedQueue>, most: Duration) 
 pub(super) struct OpenSources {
     sources: Vec<OpenSource>,
     opened: Vec<Opened>,
-    errors: Vec<Error>,
+    /// What was found and is not read: errors, and files that are left out.
+    not_read: ReadOutcome,
 }
 
 impl OpenSources {
     /// Opens the sources that were found. Nothing is read yet, so that an address in use ends the program at once.
-    pub(super) fn open(found: Found, options: &ReadOptions) -> Result<OpenSources> {
+    pub(super) fn open(mut found: Found, options: &ReadOptions) -> Result<OpenSources> {
+        let left_out = std::mem::take(&mut found.left_out);
         let (sources, errors) = found.into_parts();
         if sources.iter().any(|source| !source.has_end()) {
             // Each connection and each followed file is an open file. If the limit is too low, a message names each file
@@ -143,13 +153,13 @@ impl OpenSources {
         }
         let opened = sources.into_iter().map(|source| OpenSource::open(source, options)).collect::<Result<Vec<_>>>()?;
         let (sources, opened) = opened.into_iter().unzip();
-        Ok(OpenSources { sources, opened, errors })
+        Ok(OpenSources { sources, opened, not_read: ReadOutcome { errors, left_out, ..ReadOutcome::default() } })
     }
 
     /// Reads the sources into `receiver`, and returns when all of them have ended.
     pub(super) fn read(self, options: &ReadOptions, receiver: &dyn BatchReceiver) -> ReadOutcome {
         let progress = Progress::of(self.sources.iter().map(|open| open.source.size()));
-        read_open(self.sources, self.errors, options, receiver, &progress)
+        read_open(self.sources, self.not_read, options, receiver, &progress)
     }
 
     /// Returns the names of the sources whose records do not come again.
@@ -159,16 +169,15 @@ impl OpenSources {
     }
 }
 
-/// Reads `sources` into `receiver`. `errors` are those of inputs that could not be opened.
+/// Reads `sources` into `receiver`. `outcome` has what was found and is not read.
 fn read_open(
     sources: Vec<OpenSource>,
-    errors: Vec<Error>,
+    mut outcome: ReadOutcome,
     options: &ReadOptions,
     receiver: &dyn BatchReceiver,
     progress: &Progress,
 ) -> ReadOutcome {
     let context = RunContext { options, pool: &Arc::default(), receiver, progress };
-    let mut outcome = ReadOutcome { errors, ..ReadOutcome::default() };
     outcome.add(read_all(sources, context));
     outcome
 }
@@ -231,11 +240,11 @@ impl Reading {
         receiver: impl BatchReceiver + Send + 'static,
         end: impl FnOnce() + Send + 'static,
     ) -> Result<Reading> {
-        let OpenSources { sources, opened, errors } = sources;
+        let OpenSources { sources, opened, not_read } = sources;
         let all: Vec<_> = sources.iter().map(|open| Arc::clone(&open.source)).collect();
         let position = Arc::new(Progress::of(all.iter().map(|source| source.size())));
         let progress = Arc::clone(&position);
-        let read = move || read_open(sources, errors, &options, &receiver, &progress);
+        let read = move || read_open(sources, not_read, &options, &receiver, &progress);
         let reading = Reading::of(position, &all, end, read)?;
         let counted = |source: &Arc<dyn Source>| !source.has_end() || !source.farewell().is_zero();
         let counted = all.into_iter().filter(counted).collect();

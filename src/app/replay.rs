@@ -84,7 +84,7 @@ pub fn replay(options: &ReplayOptions, work: &WorkOptions, console: Console) -> 
     let (options, sentences, detects) = (options.clone(), console.clone(), work.rules.is_empty());
     let queue = Arc::new(SharedQueue::new(limits(), None)?);
     let live = Live::new(Stop::new()?);
-    work_through(work, formats, console, queue, None, &live, move |queue, dead_letters| {
+    work_through(work, formats, console, queue, None, &live, move |queue, dead_letters, _| {
         let (sources, errors) = found.into_parts();
         let sources: Vec<Arc<dyn Source>> = sources.into_iter().map(Arc::from).collect();
         let position = Arc::new(Progress::of(sources.iter().map(|source| source.size())));
@@ -292,10 +292,11 @@ impl Replay {
         let mut state = self.lock();
         let position = |letter: &DeadLetter| {
             let context = Context { origin: state.origin(&letter.context.origin), ..letter.context.clone() };
-            Position { context, offset: letter.offset, key: letter.key, id: letter.id }
+            Position { context, offset: letter.offset, key: letter.key, id: letter.id, line: letter.line }
         };
         let positions: Vec<Position> = letters.iter().map(position).collect();
-        Batch::gathered(letters.iter().map(|letter| &letter.raw[..]).zip(positions))
+        let records = letters.iter().zip(positions);
+        Batch::gathered(records.map(|(letter, position)| (&letter.raw[..], letter.multiline_cut, position)))
     }
 }
 

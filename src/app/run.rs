@@ -25,7 +25,8 @@ pub fn run(source: &SourceOptions, work: &WorkOptions, console: Console) -> Resu
     let live = Live::new(Stop::new()?);
     let work = &WorkOptions { max_memory: source.max_memory, ..work.clone() };
     let options = ReadOptions { settlement, ..source.read_options(&live, &console) };
-    work_through(work, formats, console, queue, state.as_deref(), &live, |queue, dead_letters| {
+    work_through(work, formats, console, queue, state.as_deref(), &live, |queue, dead_letters, in_order| {
+        let options = ReadOptions { in_order, ..options };
         let sources = OpenSources::open(found, &options)?;
         Reading::start(sources, options, queue, dead_letters, reader_state)
     })

@@ -170,7 +170,7 @@ pub fn serve(
         }
         let read = reading.outcome();
         let sentence = read.stopped_sentence();
-        let ReadOutcome { mut errors, stopped, unread, containers } = read;
+        let ReadOutcome { mut errors, stopped, unread, containers, left_out } = read;
         errors.extend(sentence);
         if queue.outstanding_lines() > 0 {
             errors.push(Error::wire("the workers did not finish what was read"));
@@ -179,7 +179,8 @@ pub fn serve(
         let closed =
             close_account(&queue, state.as_deref(), &waits, errors, rows_of(&workers, reading.sources()), &console)
                 .with_rest(stopped, unread)
-                .with_containers(containers);
+                .with_containers(containers)
+                .with_left_out(left_out);
         manager.status(&format!("{} lines accounted for, staying for late workers", grouped(closed.tally.total())));
         on_receipt(&closed);
         receipt = Some(closed);
@@ -275,6 +276,7 @@ fn letter<'a>(batch: &Batch, found: &'a Identified<'_>, detail: &'a str) -> Lett
         id: found.id,
         context: found.context,
         offset: found.offset,
+        line: batch.line_of(found.index, found.offset),
         key: found.key,
         reason: Reason::Poison,
         detail,
@@ -283,6 +285,7 @@ fn letter<'a>(batch: &Batch, found: &'a Identified<'_>, detail: &'a str) -> Lett
         raw: &found.record,
         length: found.record.len() as u64,
         partial: batch.is_partial(found.index),
+        multiline_cut: batch.is_closed(found.index),
     }
 }
 

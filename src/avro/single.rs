@@ -2,7 +2,7 @@
 
 use super::binary::{write_bytes, write_long, write_lossy};
 use super::plan::{Scalar, Scalars};
-use crate::core::calendar::write_iso;
+use crate::document::date::Date;
 use crate::document::{DocumentWriter as _, Json};
 
 /// A single value.
@@ -11,7 +11,7 @@ pub(super) enum Single<'v> {
     Long(i64),
     Double(f64),
     Boolean(bool),
-    Time(i64),
+    Time(Date),
     Text(&'v [u8]),
     /// A text that may not be UTF-8.
     Lossy(&'v [u8]),
@@ -39,12 +39,13 @@ impl Single<'_> {
     pub fn write(self, scalar: Scalar, out: &mut Vec<u8>) {
         match (scalar, self) {
             (Scalar::Double, Single::Long(value)) => out.extend_from_slice(&(value as f64).to_le_bytes()),
-            (Scalar::Long, Single::Long(value)) | (Scalar::Time, Single::Time(value)) => write_long(value, out),
+            (Scalar::Long, Single::Long(value)) => write_long(value, out),
+            (Scalar::Time, Single::Time(date)) => write_long(date.ms(), out),
             (Scalar::Double, Single::Double(value)) => out.extend_from_slice(&value.to_le_bytes()),
             (Scalar::Boolean, Single::Boolean(value)) => out.push(u8::from(value)),
             (_, Single::Text(text)) => write_bytes(text, out),
             (_, Single::Lossy(text)) => write_lossy(text, out),
-            (_, Single::Time(value)) => write_bytes(&write_iso(value), out),
+            (_, Single::Time(date)) => write_bytes(date.to_text().as_bytes(), out),
             (_, Single::Long(value)) => write_bytes(itoa::Buffer::new().format(value).as_bytes(), out),
             (_, Single::Boolean(value)) => write_bytes(if value { b"true" } else { b"false" }, out),
             (_, Single::Double(value)) => {

@@ -114,9 +114,9 @@ fn what_stages_set_and_remove_has_its_place_too() {
     let fields = decoder.decode(line).unwrap();
     let mut event = Event::decoded(line, fields, None, &mut changes, 0);
     let path = |name: &str| FieldPath::new(name).unwrap();
-    event.set(&path("@timestamp"), Set::Date(1_431_857_103_000));
-    event.set(&path("d"), Set::Date(0));
-    event.set(&path("t"), Set::Date(1));
+    event.set(&path("@timestamp"), Set::Date(1_431_857_103_000.into()));
+    event.set(&path("d"), Set::Date(0.into()));
+    event.set(&path("t"), Set::Date(1.into()));
     event.set(&path("[http][req][id]"), Set::Text(b"\xff"));
     event.set(&path("[http][new][er]"), Set::Int(1));
     event.set(&path("[new][er]"), Set::Text(b"\xff"));

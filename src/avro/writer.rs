@@ -8,6 +8,7 @@
 use super::binary::{write_bytes, write_length, write_long};
 use super::plan::{Field, Leaf, Plan, Record, Scalar, Shape};
 use super::single::Single;
+use crate::document::date::Date;
 use crate::document::keys::Key;
 use crate::document::{DocumentWriter, Encoding, Json};
 
@@ -320,8 +321,8 @@ impl DocumentWriter for AvroWriter<'_> {
         self.single(Single::Double(value));
     }
 
-    fn date(&mut self, ms: i64) {
-        self.single(Single::Time(ms));
+    fn date(&mut self, date: Date) {
+        self.single(Single::Time(date));
     }
 
     #[inline]

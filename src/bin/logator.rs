@@ -40,10 +40,9 @@ fn run() -> ExitCode {
             if cli::waits_for_typing(&arguments.inputs) {
                 console.say("reading standard input; end it with Ctrl-D");
             }
-            let result = arguments.files().and_then(|files| {
-                let library = arguments.library.options();
-                app::grok::grok(&arguments.pattern, &arguments.inputs, &files, &library, arguments.explain, &console)
-            });
+            let result = arguments
+                .files()
+                .and_then(|files| app::grok::grok(&arguments.options()?, &arguments.inputs, &files, &console));
             match result {
                 Ok(code) => ExitCode::from(code),
                 Err(error) => cli::report(&console, &error),

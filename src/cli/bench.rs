@@ -53,8 +53,12 @@ impl BenchArgs {
         }
         let unmatched = self.parse.unmatched.to_possible_value().map(|value| value.get_name().to_owned());
         arguments.extend(unmatched.map(|value| format!("--unmatched={value}")));
+        arguments.extend(self.parse.keep_ansi.then(|| "--keep-ansi".to_owned()));
+        let message = self.parse.message.message.to_possible_value().map(|value| value.get_name().to_owned());
+        arguments.extend(message.map(|value| format!("--message={value}")));
         let mut arguments: Vec<OsString> = arguments.into_iter().map(OsString::from).collect();
         arguments.extend(self.parse.library.arguments());
+        arguments.extend(self.parse.dates.arguments());
         arguments.extend(self.parse.sink_options.values.arguments(&registry::options()));
         BenchOptions { arguments, sinks: self.sinks.clone(), workers, runs: self.runs }
     }

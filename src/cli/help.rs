@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, Command};
 use crate::app::SOURCES;
 use crate::core::option_spec::OptionSpec;
 use crate::sink::registry::{self, KINDS};
-use crate::source;
+use crate::source::{self, describing};
 
 /// The options under one heading of the help.
 struct Group {
@@ -29,8 +29,17 @@ const GROUPS: [Group; 8] = [
     },
     Group {
         heading: "Patterns",
-        common: &["grok-pattern", "format", "pattern", "unmatched", "explain"],
-        rare: &["patterns-dir", "pattern-definition", "ecs"],
+        common: &["grok-pattern", "format", "pattern", "timezone", "unmatched", "message", "explain"],
+        rare: &[
+            "date-order",
+            "date-format",
+            "timestamp",
+            "base-year",
+            "patterns-dir",
+            "pattern-definition",
+            "ecs",
+            "keep_ansi",
+        ],
     },
     Group { heading: "Output", common: &["sinks", "dead_letters", "key-file", "type", "raw", "page"], rare: &["json"] },
     Group {
@@ -282,7 +291,8 @@ impl Footer {
 /// Returns the heading and id of each option in the order of the help, and whether `-h` leaves the option out.
 fn places() -> Vec<(&'static str, &'static str, bool)> {
     let kinds = SOURCES.0.iter().flat_map(|kind| kind.options).copied();
-    let declared: Vec<OptionSpec> = kinds.chain(source::OPTIONS).chain(registry::options()).collect();
+    let declared: Vec<OptionSpec> =
+        kinds.chain(source::OPTIONS).chain(describing::OPTIONS).chain(registry::options()).collect();
     let is_listed = |spec: &OptionSpec| GROUPS.iter().any(|group| group.common.contains(&spec.name));
     let mut places = Vec::new();
     for Group { heading, common, rare } in GROUPS {

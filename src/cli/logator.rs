@@ -26,7 +26,7 @@ pub struct LogatorArgs {
 pub enum Commands {
     /// Read, parse and store logs in one process
     Run(RunArgs),
-    /// Try a pattern: print the captures of each line as JSON
+    /// Try a pattern: print the document of each line as JSON
     Grok(GrokArgs),
     /// Store dead letters again, under the ids of their lines
     Replay(ReplayArgs),

@@ -3,7 +3,7 @@
 //! | file | content |
 //! |---|---|
 //! | `logator`, `run`, `replay`, `grok`, `bench`, `queue`, `worker`, `push`, `pull`, `probe` | the arguments of one program or command |
-//! | `source`, `parse`, `wait`, `report`, `keys`, `socket` | options that several programs share |
+//! | `source`, `parse`, `dates`, `wait`, `report`, `keys`, `socket` | options that several programs share |
 //! | `size`, `values` | the values of options: numbers, endpoints, sinks |
 //! | `help` | headings, order, examples and footers of the help texts |
 //! | `commands`, [`config`] | the commands that clap parses, with environment variables and the configuration file |
@@ -14,6 +14,7 @@ mod bench;
 mod clap_errors;
 mod commands;
 pub mod config;
+mod dates;
 mod files;
 mod grok;
 mod help;

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::dates::DateArgs;
 use super::options::{DataArgs, OptionSet};
 use crate::app::{LibraryOptions, RuleSpec, WorkOptions, Workers};
 use crate::core::option_spec::OptionSpec;
 use crate::core::wait::Deadline;
+use crate::event::MessageRule;
 use crate::sink::{SinkSpec, registry};
 use crate::worker::parser::Unmatched;
 
@@ -38,9 +40,20 @@ pub struct ParseArgs {
     /// The definitions.
     #[command(flatten)]
     pub library: LibraryArgs,
+    /// What the user says about dates.
+    #[command(flatten)]
+    pub dates: DateArgs,
     /// What to do with a line that no format or pattern matches
     #[arg(long, value_name = "WHAT", default_value = "keep")]
     pub unmatched: UnmatchedArg,
+    /// Keep the sequences that control a terminal, such as colours
+    ///
+    /// Without it, patterns and fields do not see them.
+    #[arg(long)]
+    pub keep_ansi: bool,
+    /// The text of the record.
+    #[command(flatten)]
+    pub message: MessageArgs,
     /// The options of the sinks.
     #[command(flatten)]
     pub sink_options: DataArgs<SinkOptions>,
@@ -58,6 +71,38 @@ pub struct LibraryArgs {
     /// Add a definition, which overrides those of files (repeatable)
     #[arg(long, value_name = "NAME=REGEX", id = "pattern-definition")]
     pub pattern_definition: Vec<String>,
+}
+
+/// When documents have the text of their records.
+#[derive(Args, Debug)]
+pub struct MessageArgs {
+    /// When a document has the whole record in the field message, beside its other fields
+    ///
+    /// If the record has a field of that name, it is event.original.
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub message: MessageArg,
+}
+
+/// `--message`
+#[derive(ValueEnum, Debug, Clone, Copy)]
+pub enum MessageArg {
+    /// If the match does not span the record, and if a part of it could not be read
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl MessageArgs {
+    /// Returns the rule.
+    pub fn rule(&self) -> MessageRule {
+        match self.message {
+            MessageArg::Auto => MessageRule::Auto,
+            MessageArg::Always => MessageRule::Always,
+            MessageArg::Never => MessageRule::Never,
+        }
+    }
 }
 
 /// `--unmatched`
@@ -85,11 +130,14 @@ impl ParseArgs {
         WorkOptions {
             rules: formats.chain(patterns).collect(),
             library: self.library.options(),
+            dates: self.dates.options(),
             unmatched: match self.unmatched {
                 UnmatchedArg::Keep => Unmatched::Keep,
                 UnmatchedArg::DeadLetter => Unmatched::DeadLetter,
                 UnmatchedArg::Drop => Unmatched::Drop,
             },
+            keep_ansi: self.keep_ansi,
+            message: self.message.rule(),
             sinks: sinks.to_vec(),
             sink_options: self.sink_options.values.clone(),
             dead_letters,

@@ -13,7 +13,6 @@ use crate::app::pull::PullOptions;
 use crate::app::{WorkOptions, Workers};
 use crate::core::error::Result;
 use crate::core::quantity;
-use crate::envelope::Envelope;
 use crate::sink::SinkSpec;
 
 /// `logator-pull`
@@ -31,8 +30,8 @@ pub struct PullArgs {
     pub sinks: Vec<SinkSpec>,
     /// Wrapping of the lines
     ///
-    /// logator-push and zmqpush send json. The type and @pid of a json envelope become fields of the document.
-    #[arg(long, value_name = "none|json")]
+    /// logator-push and zmqpush send json. The type and @pid become fields of the document.
+    #[arg(long, value_name = "auto|none|json")]
     pub envelope: Option<EnvelopeArg>,
     /// Longest line that is stored; longer lines become dead letters
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = quantity::message)]
@@ -65,7 +64,7 @@ impl PullArgs {
     /// # Errors
     /// An endpoint that other machines can reach without keys, or a wrong key.
     pub fn options(&self) -> Result<PullOptions> {
-        let envelope = self.envelope.map_or(Envelope::None, EnvelopeArg::envelope);
+        let envelope = self.envelope.unwrap_or(EnvelopeArg::Auto).envelope();
         let socket = self.socket.options()?;
         Ok(PullOptions { socket, envelope, max_line: self.max_line, max_memory: self.max_memory })
     }

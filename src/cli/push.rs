@@ -21,6 +21,7 @@ use crate::core::option_spec::{OptionSpec, OptionValues};
 use crate::core::quantity;
 use crate::process::job_files::JobFiles;
 use crate::sink::SinkSpec;
+use crate::source::encodings::EncodingRule;
 use crate::source::kind::Place;
 use crate::source::{self, ReadOptions};
 
@@ -122,6 +123,8 @@ impl OptionSet for PushedOptions {
 
 const MAX_LINE: &str = "max-line";
 
+const ENCODING: &str = "encoding";
+
 /// `--on-full`
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFull {
@@ -199,7 +202,9 @@ impl PushArgs {
         }
         let mut values = self.sources.values.clone();
         values.insert(MAX_LINE, [self.max_line.to_string().into()]);
-        let read = ReadOptions::of(&values)?;
+        let mut read = ReadOptions::of(&values)?;
+        // A message is a line as it is, header lines too.
+        read.records.header = None;
         let (state, max_memory) = (self.state.clone(), self.max_memory);
         Ok(TopicOptions {
             source: SourceOptions { inputs: self.all_inputs()?, values, read, state, max_memory, files },
@@ -223,7 +228,8 @@ impl PushArgs {
         let given = |name: &str| Err(Error::usage(format!("--{name}: that is for --connect kafka://BROKERS/TOPIC")));
         let at_push = SOURCES.options(Place::Push);
         let defaults = OptionValues::defaults(&PushedOptions::specs());
-        let foreign = PushedOptions::specs().into_iter().filter(|spec| at_push.iter().all(|at| at.name != spec.name));
+        let is_foreign = |spec: &OptionSpec| spec.name != ENCODING && at_push.iter().all(|at| at.name != spec.name);
+        let foreign = PushedOptions::specs().into_iter().filter(is_foreign);
         let mut foreign =
             foreign.filter(|spec| self.sources.values.arguments(&[*spec]) != defaults.arguments(&[*spec]));
         match self {
@@ -263,6 +269,7 @@ impl PushArgs {
             drops: self.on_full == OnFull::Drop,
             confirm,
             max_line: self.max_line,
+            encoding: self.sources.values.parsed(ENCODING, EncodingRule::parse)?.unwrap_or_default(),
         })
     }
 }

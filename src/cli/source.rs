@@ -8,9 +8,10 @@ use clap::Args;
 use super::options::{DataArgs, OptionSet};
 use crate::app::{SOURCES, SourceOptions};
 use crate::core::error::Result;
-use crate::core::option_spec::OptionSpec;
+use crate::core::option_spec::{OptionSpec, OptionValues};
 use crate::core::quantity;
 use crate::process::job_files::JobFiles;
+use crate::source::describing::{self, Describing};
 use crate::source::kind::Place;
 use crate::source::{self, ReadOptions};
 
@@ -39,8 +40,16 @@ pub struct InputOptions;
 
 impl OptionSet for InputOptions {
     fn specs() -> Vec<OptionSpec> {
-        SOURCES.options(Place::Input).into_iter().chain(source::OPTIONS).collect()
+        SOURCES.options(Place::Input).into_iter().chain(source::OPTIONS).chain(describing::OPTIONS).collect()
     }
+}
+
+/// Returns what documents tell of the sources with the names `inputs`.
+///
+/// # Errors
+/// A usage error for a wrong value.
+pub(super) fn describing(values: &OptionValues, inputs: &[String]) -> Result<Describing> {
+    Describing::of(values, inputs, |name| std::env::var(name).ok())
 }
 
 /// Returns the sentence of the help that lists what may stand at `place`.
@@ -63,7 +72,10 @@ impl SourceArgs {
         Ok(SourceOptions {
             inputs: self.inputs.clone(),
             values: self.options.values.clone(),
-            read: ReadOptions::of(&self.options.values)?,
+            read: ReadOptions {
+                describing: describing(&self.options.values, &self.inputs)?,
+                ..ReadOptions::of(&self.options.values)?
+            },
             state: self.state.clone(),
             max_memory: self.max_memory,
             files,

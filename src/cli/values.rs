@@ -98,6 +98,8 @@ pub(super) fn from(text: &str) -> Result<FromArg, String> {
 /// `--envelope`
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EnvelopeArg {
+    /// A message is opened if it is the object of zmqpush (default)
+    Auto,
     /// A message is a line
     None,
     /// A message is {"message":LINE,"type":TYPE,"@pid":PID}
@@ -108,6 +110,7 @@ impl EnvelopeArg {
     /// Returns the envelope that the parser opens.
     pub(super) fn envelope(self) -> Envelope {
         match self {
+            EnvelopeArg::Auto => Envelope::Pushed,
             EnvelopeArg::None => Envelope::None,
             EnvelopeArg::Json => Envelope::Json,
         }

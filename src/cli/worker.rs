@@ -11,6 +11,7 @@ use super::options::{DataArgs, OptionSet};
 use super::parse::ParseArgs;
 use super::report::ReportArgs;
 use super::scale::{InFlightArgs, ScaleArgs};
+use super::source::describing;
 use super::store::DeadLetterArgs;
 use super::values::FromArg;
 use super::wait::WaitArgs;
@@ -26,6 +27,7 @@ use crate::observe::receipt::Receipt;
 use crate::process::job_files::JobFiles;
 use crate::sink::SinkSpec;
 use crate::source::kind::Place;
+use crate::source::{ReadOptions, describing};
 
 /// The sentence of the help of `--from`.
 const FROM: &str = "Queue to ask for lines (repeatable): ipc://PATH or tcp://HOST:PORT";
@@ -92,7 +94,7 @@ pub enum WorkerJob {
     /// The worker asks the queues at these addresses.
     Ask(Vec<Address>),
     /// The worker receives lines from these sources, and keeps this number of bytes of them at most.
-    Receive(SourceOptions, usize),
+    Receive(Box<SourceOptions>, usize),
 }
 
 /// The options of the sources of `--from`.
@@ -101,7 +103,7 @@ pub struct FromOptions;
 
 impl OptionSet for FromOptions {
     fn specs() -> Vec<OptionSpec> {
-        SOURCES.options(Place::From)
+        SOURCES.options(Place::From).into_iter().chain(describing::OPTIONS).collect()
     }
 }
 
@@ -136,7 +138,7 @@ impl WorkerArgs {
             }
         }
         let mut values = self.sources.values.clone();
-        let wraps = values.text("envelope").is_some_and(|envelope| envelope != "none");
+        let wraps = values.text("envelope") == Some("json");
         let job = match (&queues[..], &names[..]) {
             (_, []) if wraps => {
                 return Err(Error::usage(
@@ -158,8 +160,9 @@ impl WorkerArgs {
                 values.insert("insecure", [self.insecure.to_string().into()]);
                 values.insert("curve-key", self.keys.curve_key.clone().map(PathBuf::into_os_string));
                 values.insert("queue-key", self.keys.queue_key.iter().map(OsString::from));
-                let from = SourceOptions { inputs: names, values, files, ..SourceOptions::default() };
-                WorkerJob::Receive(from, self.max_memory)
+                let read = ReadOptions { describing: describing(&values, &names)?, ..ReadOptions::default() };
+                let from = SourceOptions { inputs: names, values, read, files, ..SourceOptions::default() };
+                WorkerJob::Receive(Box::new(from), self.max_memory)
             }
         };
         let (letters, deadline) = (self.dead_letters.dead_letters.clone(), self.wait.sink_deadline);

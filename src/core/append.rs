@@ -18,6 +18,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::core::disk;
 use crate::core::error::{Error, Result};
+use crate::core::turns::Turn;
 use crate::core::wait::Patience;
 
 /// The time between two attempts to open a pipe or to lock a file.
@@ -196,6 +197,23 @@ impl AppendFile {
             return Ok(());
         }
         let ticket = self.write(block)?;
+        if self.regular { self.sync(ticket) } else { Ok(()) }
+    }
+
+    /// Appends `block` after the blocks of all earlier turns, and returns when it is durable. The turn is over before the
+    /// sync, so that the blocks of several turns share one.
+    ///
+    /// # Errors
+    /// The errors of [`append`](AppendFile::append); or an earlier block was not written, so that the turn is
+    /// [missed](crate::core::turns::is_missed).
+    pub fn append_in_turn(&self, block: &[u8], turn: Turn<'_>) -> Result<()> {
+        if block.is_empty() {
+            turn.pass();
+            return Ok(());
+        }
+        turn.wait()?;
+        let ticket = self.write(block)?;
+        turn.pass();
         if self.regular { self.sync(ticket) } else { Ok(()) }
     }
 

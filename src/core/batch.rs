@@ -6,9 +6,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::core::context::Context;
 pub use crate::core::context::Origin;
+use crate::core::line_end::LineEnd;
 use crate::core::record::{Key, RecordId};
 pub use crate::core::records::Framing;
-use crate::core::records::{NO_CUT, Records};
+use crate::core::records::{CLOSED, LENGTH, NO_CUT, Records};
 
 /// The usual size of the blocks that batches are slices of, in bytes. It is also the usual limit of a batch.
 pub const BLOCK_BYTES: usize = 256 << 10;
@@ -84,6 +85,8 @@ pub struct Position {
     pub key: Key,
     /// The id.
     pub id: RecordId,
+    /// The number of its first line in the content, from 1 on; `None` if it is not known.
+    pub line: Option<u64>,
 }
 
 /// The place of one record of a batch.
@@ -102,8 +105,8 @@ pub struct Place<'a> {
 /// Consecutive records of one content. A replay of dead letters makes batches of records from several contents; each record
 /// then has its own [`Position`].
 ///
-/// `data` holds the records as they are in the decompressed content. Each record ends with `\n`, but the last record of a
-/// content may lack it. Cloning and [splitting](Batch::split_first) copy no record.
+/// `data` holds the records as they are in the decompressed content. Each record ends with the newline of its encoding, but
+/// the last record of a content may lack it. Cloning and [splitting](Batch::split_first) copy no record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     /// What is in force at the first record.
@@ -133,6 +136,9 @@ pub struct Batch {
     pub continues: bool,
     /// The hand-out that the batch belongs to, if its source wants to know what is settled.
     pub ticket: Option<Ticket>,
+    /// The number of its first line in the content, from 1 on; `None` if it is not known. It is for people, and no part of any
+    /// identity.
+    pub line: Option<u64>,
 }
 
 impl Batch {
@@ -155,7 +161,26 @@ impl Batch {
             partial: false,
             continues: false,
             ticket: None,
+            line: None,
         }
+    }
+
+    /// Returns the number of newlines.
+    pub fn newlines(&self) -> u64 {
+        match self.framing {
+            Framing::Lines => u64::from(self.records) - u64::from(!self.data.ends_with(b"\n")),
+            Framing::Lengths(_) => self.line_end().count(&self.data),
+        }
+    }
+
+    /// Returns the number of the first line of record number `index`, which is at `offset` of the content. `None` if it is not
+    /// known.
+    pub fn line_of(&self, index: usize, offset: u64) -> Option<u64> {
+        if let Some(positions) = &self.positions {
+            return positions.get(index)?.line;
+        }
+        let before = self.data.get(..usize::try_from(offset.checked_sub(self.offset)?).ok()?)?;
+        Some(self.line? + self.line_end().count(before))
     }
 
     /// Returns the same batch. `partial` says whether its last record is a part of a line.
@@ -178,27 +203,40 @@ impl Batch {
         Batch { offsets: Some(offsets), ..self }
     }
 
+    /// Returns the bytes of all records, without the last line end.
+    pub fn without_last_end(&self) -> &[u8] {
+        self.line_end().without(&self.data)
+    }
+
     /// Returns whether record number `index` is a part of a line.
     #[inline]
     pub fn is_partial(&self, index: usize) -> bool {
         self.partial && index + 1 == self.records as usize
     }
 
-    /// Creates a batch of records from several contents: each is the bytes of a record without its line end, and its
-    /// position. Returns `None` if there is no record.
-    pub fn gathered<'a>(records: impl Iterator<Item = (&'a [u8], Position)>) -> Option<Batch> {
+    /// Returns whether record number `index` ended at a limit of time, lines or bytes.
+    #[inline]
+    pub fn is_closed(&self, index: usize) -> bool {
+        self.framing.has(CLOSED, index)
+    }
+
+    /// Creates a batch of records from several contents: each is the bytes of a record without its line end, whether it
+    /// [ended at a limit](Batch::is_closed), and its position. Returns `None` if there is no record.
+    pub fn gathered<'a>(records: impl Iterator<Item = (&'a [u8], bool, Position)>) -> Option<Batch> {
         let (mut data, mut lengths, mut positions) = (BytesMut::new(), BytesMut::new(), Vec::new());
-        for (record, position) in records {
+        let mut any_closed = false;
+        for (record, is_closed, position) in records {
+            any_closed |= is_closed;
             // A carriage return before a newline belongs to the line end. A record that itself ends with a carriage return
             // therefore gets a second one.
             let end: &[u8] = if record.ends_with(b"\r") { b"\r\n" } else { b"\n" };
             data.extend_from_slice(record);
             data.extend_from_slice(end);
-            lengths.put_u32((record.len() + end.len()) as u32);
+            lengths.put_u32((record.len() + end.len()) as u32 | if is_closed { CLOSED } else { 0 });
             positions.push(position);
         }
         let Position { context, offset, .. } = positions.first()?.clone();
-        let framing = match data.iter().filter(|&&byte| byte == b'\n').count() == positions.len() {
+        let framing = match !any_closed && data.iter().filter(|&&byte| byte == b'\n').count() == positions.len() {
             true => Framing::Lines,
             false => Framing::Lengths(lengths.freeze()),
         };
@@ -206,16 +244,25 @@ impl Batch {
         Some(Batch { positions: Some(positions.into()), ..batch })
     }
 
+    /// Returns how the records end. Records that were [gathered](Batch::gathered) end with `\n`, whatever their encoding.
+    #[inline]
+    pub fn line_end(&self) -> LineEnd {
+        match &self.positions {
+            Some(_) => LineEnd::Byte,
+            None => LineEnd::of(self.context.origin.encoding.as_deref()),
+        }
+    }
+
     /// Returns an iterator over the records.
     #[inline]
     pub fn records(&self) -> Records<'_> {
-        Records::new(&self.data, &self.framing)
+        Records::new(&self.data, &self.framing, self.line_end())
     }
 
     /// Returns the place of record number `index`. The record begins at byte `start` of `data`.
     #[inline]
     pub fn place(&self, index: usize, start: usize) -> Place<'_> {
-        if let Some(Position { context, offset, key, id }) =
+        if let Some(Position { context, offset, key, id, .. }) =
             self.positions.as_ref().and_then(|positions| positions.get(index))
         {
             return Place { context, offset: *offset, key: *key, id: Some(*id) };
@@ -259,6 +306,7 @@ impl Batch {
             partial: self.partial && until == self.records as usize,
             continues: self.continues && until == self.records as usize,
             ticket: self.ticket,
+            line: self.line_of(index, self.offset + start as u64),
         }
     }
 
@@ -278,7 +326,7 @@ impl Batch {
                     if index >= records && length & NO_CUT == 0 {
                         return (index, bytes);
                     }
-                    bytes += (length & !NO_CUT) as usize;
+                    bytes += (length & LENGTH) as usize;
                 }
                 all
             }
@@ -379,9 +427,10 @@ mod tests {
             offset: 5,
             key: Key::Offset(5),
             id: RecordId::from_bytes([1; RecordId::BYTES]),
+            line: None,
         };
         let gather = |records: &[&str]| {
-            Batch::gathered(records.iter().map(|record| (record.as_bytes(), position()))).map(|batch| {
+            Batch::gathered(records.iter().map(|record| (record.as_bytes(), false, position()))).map(|batch| {
                 let texts = batch.records().map(|record| String::from_utf8_lossy(record.bytes).into_owned());
                 (batch.framing == Framing::Lines, texts.collect::<Vec<_>>())
             })
@@ -391,5 +440,7 @@ mod tests {
             assert_eq!(gather(records), Some((lines, records.iter().map(ToString::to_string).collect())));
         }
         assert_eq!(gather(&[]), None);
+        let closed = Batch::gathered([(&b"a"[..], true, position()), (b"b", false, position())].into_iter()).unwrap();
+        assert_eq!((closed.is_closed(0), closed.is_closed(1), closed.is_closed(2)), (true, false, false));
     }
 }

@@ -30,7 +30,8 @@ pub struct Origin {
     pub host: Option<String>,
     /// The compression of the content, such as `gzip`; `None` if it is not compressed.
     pub compression: Option<String>,
-    /// The encoding that the content was converted from; `None` if its bytes are as they were read.
+    /// The encoding of the bytes of the content, as the Encoding Standard of WHATWG names it; `None` for UTF-8. The bytes are
+    /// as they were read.
     pub encoding: Option<String>,
     /// Fields that each document of the source has, such as the name of its container: a JSON object as `serde_json` writes
     /// it. A field of the record with the same name counts instead. They are no part of any identity.

@@ -25,11 +25,13 @@ pub enum Envelope {
     Cri,
     /// Each line has the name of its container before it, as `docker compose logs` prints it: `web-1  | text`.
     Compose,
+    /// Each line is the JSON object of zmqpush, which is opened, or else a line as it is.
+    Pushed,
 }
 
 impl Envelope {
     /// All envelopes.
-    pub const ALL: [Envelope; 7] = [
+    pub const ALL: [Envelope; 8] = [
         Envelope::None,
         Envelope::Json,
         Envelope::Syslog,
@@ -37,6 +39,7 @@ impl Envelope {
         Envelope::DockerTime,
         Envelope::Cri,
         Envelope::Compose,
+        Envelope::Pushed,
     ];
 
     /// Returns the number that stands for the envelope on the wire.
@@ -49,6 +52,7 @@ impl Envelope {
             Envelope::DockerTime => 4,
             Envelope::Cri => 5,
             Envelope::Compose => 6,
+            Envelope::Pushed => 7,
         }
     }
 
@@ -66,7 +70,7 @@ impl Envelope {
     pub fn rule(self) -> IdRule {
         match self {
             Envelope::DockerJson | Envelope::DockerTime | Envelope::Cri => IdRule::Time,
-            Envelope::None | Envelope::Json | Envelope::Syslog | Envelope::Compose => IdRule::Offset,
+            Envelope::None | Envelope::Json | Envelope::Syslog | Envelope::Compose | Envelope::Pushed => IdRule::Offset,
         }
     }
 
@@ -78,9 +82,11 @@ impl Envelope {
     /// Returns the sentence for a line that does not have this envelope.
     pub fn mismatch(self) -> &'static str {
         match self {
-            Envelope::None => "the line is not wrapped",
+            Envelope::None | Envelope::Pushed => "the line is not wrapped",
             Envelope::Json => "the line is not a JSON object",
-            Envelope::Syslog => "the line is not a syslog message: it does not begin with a priority, <0> to <999>",
+            Envelope::Syslog => {
+                "the line is not a syslog message: it begins neither with a priority, <0> to <999>, nor with a whole header"
+            }
             Envelope::DockerJson => "the line is not a JSON object with the members log and time",
             Envelope::DockerTime => "the line does not begin with a time and a blank",
             Envelope::Cri => "the line does not begin with a time, stdout or stderr, and P or F",

@@ -94,6 +94,20 @@ pub fn without_carriage_return(line: &[u8]) -> &[u8] {
     }
 }
 
+/// Splits a record into its first line, without its end, and the lines after it; `None` if there are no further lines.
+#[inline]
+pub fn split_first_line(record: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match memchr(b'\n', record) {
+        Some(newline) => (without_carriage_return(&record[..newline]), Some(&record[newline + 1..])),
+        None => (record, None),
+    }
+}
+
+/// Returns the first line of a record, without its end.
+pub fn first_line(record: &[u8]) -> &[u8] {
+    split_first_line(record).0
+}
+
 /// Returns the number of lines in `data`: the number of newlines, plus one if `data` does not end with a newline.
 pub fn count(data: &[u8]) -> usize {
     let newlines = memchr::memchr_iter(b'\n', data).count();

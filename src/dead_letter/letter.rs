@@ -44,6 +44,8 @@ pub struct Letter<'a> {
     pub context: &'a Context,
     /// Byte offset of the line in the decompressed content.
     pub offset: u64,
+    /// The number of the line in its content, from 1 on; `None` if it is not known.
+    pub line: Option<u64>,
     /// The value from which the id was made.
     pub key: Key,
     /// The reason.
@@ -60,6 +62,8 @@ pub struct Letter<'a> {
     pub length: u64,
     /// Whether the line is only a part of a line.
     pub partial: bool,
+    /// Whether the record ended at a limit of time, lines or bytes.
+    pub multiline_cut: bool,
 }
 
 /// A letter that was read.
@@ -71,6 +75,8 @@ pub struct DeadLetter {
     pub context: Context,
     /// Byte offset of the line in the decompressed content.
     pub offset: u64,
+    /// The number of the line in its content, from 1 on; `None` if it is not known.
+    pub line: Option<u64>,
     /// The value from which the id was made.
     pub key: Key,
     /// The time at which the line was given up, as an ISO text.
@@ -89,6 +95,8 @@ pub struct DeadLetter {
     pub length: u64,
     /// Whether the line is only a part of a line.
     pub partial: bool,
+    /// Whether the record ended at a limit of time, lines or bytes.
+    pub multiline_cut: bool,
     /// Whether `raw` is only the beginning of the line.
     pub truncated: bool,
 }
@@ -118,6 +126,8 @@ struct Stored<T> {
     id: T,
     origin: StoredOrigin<T>,
     offset: u64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    line: Option<u64>,
     #[serde(flatten)]
     key: StoredKey,
     time: T,
@@ -138,6 +148,8 @@ struct Stored<T> {
     length: u64,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     partial: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    multiline_cut: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     truncated: bool,
 }
@@ -217,6 +229,7 @@ impl Letter<'_> {
                 fields: origin.fields.as_deref().and_then(|fields| serde_json::from_str(fields).ok()),
             },
             offset: self.offset,
+            line: self.line,
             key: StoredKey::of(self.key),
             read_at: std::str::from_utf8(&read_at).ok(),
             header: header.map(|header| String::from_utf8_lossy(header).into_owned()),
@@ -229,6 +242,7 @@ impl Letter<'_> {
             raw_base64: text.is_none().then(|| BASE64.encode(self.raw)),
             length: self.length,
             partial: self.partial,
+            multiline_cut: self.multiline_cut,
             truncated: (self.raw.len() as u64) < self.length,
         };
         serde_json::to_writer(&mut *out, &stored)
@@ -284,6 +298,7 @@ impl DeadLetter {
             id,
             context,
             offset: stored.offset,
+            line: stored.line,
             key: stored.key.key(stored.offset, id)?,
             time: stored.time,
             reason: stored.reason,
@@ -293,6 +308,7 @@ impl DeadLetter {
             raw,
             length: stored.length,
             partial: stored.partial,
+            multiline_cut: stored.multiline_cut,
             truncated: stored.truncated,
         })
     }

@@ -8,6 +8,7 @@
 //! | `origin` | `{"id": 16 hexadecimal digits, "name": …}`, and `"envelope": "json"` or `"syslog"` if the lines of the source are wrapped |
 //! | | and `path`, `host`, `compression` and `encoding` of the source, as far as they are known |
 //! | `offset` | byte offset of the line in the decompressed content |
+//! | `line` | the number of the line in the content, from 1 on; absent if it is not known |
 //! | `rule` | the rule of the id if it is not the offset: `number`, `time` or `given` |
 //! | `number` | the number of the record, by the rule `number` |
 //! | `ns`, `ordinal` | nanoseconds since 1970, and the ordinal among equal times, by the rule `time` |
@@ -23,6 +24,7 @@
 //! | `raw_base64` | the line, if it is not UTF-8, in base64 with padding |
 //! | `length` | the length of the whole line in bytes |
 //! | `partial` | `true` if the line is only a part of a line of a followed file; otherwise absent |
+//! | `multiline_cut` | `true` if the record ended at a limit of time, lines or bytes; otherwise absent |
 //! | `truncated` | `true` if `raw` is only the beginning of the line; otherwise absent |
 
 mod letter;

@@ -23,7 +23,9 @@ fn letter<'a>(context: &'a Context, raw: &'a [u8], length: u64) -> Letter<'a> {
         explain: None,
         raw,
         length,
+        line: None,
         partial: false,
+        multiline_cut: false,
     }
 }
 
@@ -160,7 +162,7 @@ proptest! {
     fn a_written_letter_is_read_back(
         raw in proptest::collection::vec(any::<u8>(), 0..50),
         (text, detail, pattern) in any::<(String, String, Option<String>)>(),
-        (plain, partial, cut, offset) in any::<(bool, bool, u64, u64)>(),
+        (plain, partial, multiline_cut, cut, offset) in any::<(bool, bool, bool, u64, u64)>(),
         (context, key) in context_and_key(),
         time_ms in 0_i64..253_402_300_800_000,
     ) {
@@ -169,7 +171,7 @@ proptest! {
         let length = (raw.len() as u64).saturating_add(if plain { 0 } else { cut });
         let written = Letter {
             id: key.id(context.origin.id, 77),
-            offset, key, length, partial, reason: Reason::Rejected, detail: &detail, pattern: pattern.as_deref(),
+            offset, key, length, partial, multiline_cut, line: plain.then_some(cut), reason: Reason::Rejected, detail: &detail, pattern: pattern.as_deref(),
             ..letter(&context, &raw, 0)
         };
         let mut line = Vec::new();
@@ -178,8 +180,10 @@ proptest! {
         let Ok(read) = DeadLetter::parse(&line) else { panic!("it reads") };
         prop_assert_eq!(read, DeadLetter {
             id: written.id,
+            line: plain.then_some(cut),
             key,
             partial,
+            multiline_cut,
             truncated: length > raw.len() as u64,
             time: String::from_utf8(write_iso(time_ms).to_vec()).unwrap(),
             reason: Reason::Rejected,

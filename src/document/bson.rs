@@ -1,9 +1,10 @@
 //! The BSON writer (bsonspec.org, version 1.1): double, string, object, array, boolean, date, null and int64.
 
 use super::bson_type::{ARRAY, BOOL, DATE, DOUBLE, INT64, NULL, OBJECT, TEXT};
+use super::date::Date;
 use super::encoded::Encoding;
 use super::keys::Key;
-use super::writer::DocumentWriter;
+use super::writer::{DocumentWriter, EncodedMembers};
 use crate::core::record::RecordId;
 
 /// A BSON document under construction at the end of a buffer.
@@ -33,6 +34,11 @@ impl<'a> Bson<'a> {
         let start = out.len();
         out.extend_from_slice(&[0; 4]);
         Bson { out, start, kind_at: 0 }
+    }
+
+    /// Writes elements one after the other, without a document that holds them.
+    pub fn elements(out: &'a mut Vec<u8>) -> Self {
+        Bson { out, start: 0, kind_at: 0 }
     }
 
     /// Ends the document: writes its closing NUL and its length.
@@ -77,6 +83,12 @@ impl DocumentWriter for Bson<'_> {
     const ENCODING: Encoding = Encoding::Bson;
 
     #[inline]
+    fn append(&mut self, members: &EncodedMembers) -> bool {
+        self.out.extend_from_slice(&members.bson);
+        true
+    }
+
+    #[inline]
     fn key(&mut self, key: &Key) {
         self.kind_at = self.out.len();
         key.bson.write(self.out);
@@ -111,8 +123,8 @@ impl DocumentWriter for Bson<'_> {
     }
 
     #[inline]
-    fn date(&mut self, ms: i64) {
-        self.value(DATE, ms.to_le_bytes());
+    fn date(&mut self, date: Date) {
+        self.value(DATE, date.ms().to_le_bytes());
     }
 
     /// The type byte is already correct: `key` and `name` write the type byte of a string.

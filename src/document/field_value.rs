@@ -1,5 +1,7 @@
 //! [`Value`]: the value of one field.
 
+use super::date::Date;
+
 /// The value of a field.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value<'a> {
@@ -11,8 +13,8 @@ pub enum Value<'a> {
     Int(i64),
     /// A finite number.
     Float(f64),
-    /// Milliseconds since 1970, in the years 0 to 9999.
-    Date(i64),
+    /// A point in time.
+    Date(Date),
     /// A text. Invalid UTF-8 in it is replaced when it is written.
     Text(&'a [u8]),
 }

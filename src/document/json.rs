@@ -1,10 +1,10 @@
 //! The JSON writer: one object on one line.
 
-use super::date::write_iso;
+use super::date::{Date, MAX_ISO, write_iso};
 use super::encoded::Encoding;
 use super::escape::{write_escaped, write_replaced};
 use super::keys::Key;
-use super::writer::DocumentWriter;
+use super::writer::{DocumentWriter, EncodedMembers};
 use crate::core::record::RecordId;
 
 /// A JSON object under construction at the end of a buffer. A comma follows every value. Closing an object or array
@@ -66,6 +66,12 @@ impl DocumentWriter for Json<'_> {
     }
 
     #[inline]
+    fn append(&mut self, members: &EncodedMembers) -> bool {
+        self.out.extend_from_slice(&members.json);
+        true
+    }
+
+    #[inline]
     fn key(&mut self, key: &Key) {
         key.json.write(self.out);
     }
@@ -99,9 +105,16 @@ impl DocumentWriter for Json<'_> {
     }
 
     #[inline]
-    fn date(&mut self, ms: i64) {
+    fn date(&mut self, date: Date) {
+        if !date.is_whole_ms() {
+            let mut text = [0; MAX_ISO];
+            let length = date.write(&mut text);
+            self.out.push(b'"');
+            self.out.extend_from_slice(&text[..length]);
+            return self.out.extend_from_slice(b"\",");
+        }
         let mut text = [b'"'; 27];
-        text[1..25].copy_from_slice(&write_iso(ms));
+        text[1..25].copy_from_slice(&write_iso(date.ms()));
         text[26] = b',';
         self.out.extend_from_slice(&text);
     }

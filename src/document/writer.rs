@@ -1,8 +1,20 @@
 //! [`DocumentWriter`]: the interface of both encodings, and the names of the tags of documents. A document is written by one piece of code, so JSON and BSON
 //! cannot differ.
 
+use std::sync::Arc;
+
+use super::date::Date;
 use super::encoded::Encoding;
 use super::keys::Key;
+
+/// Members of a document that are encoded once for many documents.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct EncodedMembers {
+    /// As the JSON writer writes them: a comma follows each.
+    pub json: Vec<u8>,
+    /// As BSON elements.
+    pub bson: Vec<u8>,
+}
 
 /// A document under construction at the end of a buffer.
 ///
@@ -18,6 +30,11 @@ pub(crate) trait DocumentWriter {
     /// Writes members of a JSON object as they are: names, values and the commas between them.
     fn copy(&mut self, _members: &str) {}
 
+    /// Appends members that were encoded before. Returns `false`, and writes nothing, if the writer needs them one by one.
+    fn append(&mut self, _members: &EncodedMembers) -> bool {
+        false
+    }
+
     /// Writes the key of the next value. It is encoded already.
     fn key(&mut self, key: &Key);
     /// Writes the key of the next value and encodes it now. It holds no NUL.
@@ -30,8 +47,8 @@ pub(crate) trait DocumentWriter {
     fn int(&mut self, value: i64);
     /// Writes a number, which must be finite.
     fn float(&mut self, value: f64);
-    /// Writes a date: milliseconds since 1970, in the years 0 to 9999.
-    fn date(&mut self, ms: i64);
+    /// Writes a date.
+    fn date(&mut self, date: Date);
     /// Writes a text, which must be UTF-8.
     fn text(&mut self, text: &[u8]);
     /// Writes any bytes as a text. Invalid UTF-8 becomes U+FFFD.
@@ -52,77 +69,144 @@ pub(crate) trait DocumentWriter {
     fn is_empty(&self, mark: usize) -> bool;
 }
 
-/// The tags of a document, in the order in which they are written to its field `tags`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Tags(u16);
+/// A kind of tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tag(u32);
+
+/// The tags of a document, in the order in which they are written to its field `tags`. A tag that is about a field is written
+/// with the name of the field: `TAG:FIELD`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Tags {
+    kinds: u32,
+    /// The tags that name a field. Few documents have one.
+    named: Vec<(Tag, Arc<str>)>,
+}
 
 impl Tags {
-    pub const UNMATCHED: Tags = Tags(1);
-    pub const TYPE: Tags = Tags(2);
-    pub const DATE: Tags = Tags(4);
-    pub const UTF8: Tags = Tags(8);
-    pub const NO_SYSLOG: Tags = Tags(16);
-    pub const NO_JSON: Tags = Tags(32);
+    pub const UNMATCHED: Tag = Tag(1);
+    pub const TYPE: Tag = Tag(2);
+    pub const DATE: Tag = Tag(4);
+    pub const UTF8: Tag = Tag(8);
+    pub const NO_SYSLOG: Tag = Tag(16);
+    pub const NO_JSON: Tag = Tag(32);
     /// The line is only a part of a line.
-    pub const PARTIAL: Tags = Tags(64);
+    pub const PARTIAL: Tag = Tag(64);
     /// The line is not wrapped as its container runtime wraps lines.
-    pub const NO_CONTAINER: Tags = Tags(128);
+    pub const NO_CONTAINER: Tag = Tag(128);
     /// `@timestamp` is the time of arrival.
-    pub const ARRIVAL: Tags = Tags(256);
+    pub const ARRIVAL: Tag = Tag(256);
+    /// The record ended at a limit of time, lines or bytes.
+    pub const MULTILINE_CUT: Tag = Tag(1 << 12);
+    /// A text may be several dates.
+    pub const AMBIGUOUS_DATE: Tag = Tag(512);
+    /// The clock showed the time of a date twice.
+    pub const FOLD: Tag = Tag(1024);
 
-    const NAMES: [(Tags, &'static str); 9] = [
+    const NAMES: [(Tag, &'static str); 12] = [
         (Tags::NO_SYSLOG, "_grokparsefailure_sysloginput"),
         (Tags::NO_JSON, "_jsonparsefailure"),
         (Tags::NO_CONTAINER, "_containerparsefailure"),
         (Tags::UNMATCHED, "_grokparsefailure"),
         (Tags::TYPE, "_typefailure"),
         (Tags::DATE, "_dateparsefailure"),
+        (Tags::AMBIGUOUS_DATE, "_dateambiguous"),
+        (Tags::FOLD, "_datefold"),
         (Tags::UTF8, "_invalid_utf8"),
         (Tags::PARTIAL, "_partial"),
+        (Tags::MULTILINE_CUT, "_multilinecut"),
         (Tags::ARRIVAL, "_arrival_time"),
     ];
 
+    /// The tags that say that a part of the record could not be read.
+    const FAILURES: u32 = Tags::NO_SYSLOG.0
+        | Tags::NO_JSON.0
+        | Tags::NO_CONTAINER.0
+        | Tags::UNMATCHED.0
+        | Tags::TYPE.0
+        | Tags::DATE.0
+        | Tags::AMBIGUOUS_DATE.0;
+
     #[inline]
-    pub fn add(&mut self, tag: Tags) {
-        self.0 |= tag.0;
+    pub fn add(&mut self, tag: Tag) {
+        self.kinds |= tag.0;
+    }
+
+    /// Adds a tag that is about `field`.
+    #[cold]
+    pub fn add_of(&mut self, tag: Tag, field: &Arc<str>) {
+        self.add(tag);
+        if !self.named.iter().any(|(known, name)| *known == tag && name == field) {
+            self.named.push((tag, Arc::clone(field)));
+        }
+    }
+
+    /// Adds all tags of `other`.
+    #[inline]
+    pub fn merge(&mut self, other: &Tags) {
+        self.kinds |= other.kinds;
+        other.named.iter().for_each(|(tag, field)| self.add_of(*tag, field));
     }
 
     /// Whether `tag` was added.
-    pub fn has(self, tag: Tags) -> bool {
-        self.0 & tag.0 != 0
+    #[inline]
+    pub fn has(&self, tag: Tag) -> bool {
+        self.kinds & tag.0 != 0
+    }
+
+    /// Whether a part of the record could not be read.
+    #[inline]
+    pub fn has_failure(&self) -> bool {
+        self.kinds & Tags::FAILURES != 0
     }
 
     /// Takes a tag away.
     #[inline]
-    pub fn remove(&mut self, tag: Tags) {
-        self.0 &= !tag.0;
+    pub fn remove(&mut self, tag: Tag) {
+        self.kinds &= !tag.0;
     }
 
-    /// Writes the field `tags` if there are any tags. `duplicates` are the names that occurred more than once.
+    /// Writes the field `tags` if there are any tags, and calls `count` with each of them. `duplicates` are the names that
+    /// occurred more than once.
     #[inline]
-    pub fn write<'a, W: DocumentWriter>(self, writer: &mut W, duplicates: impl Iterator<Item = &'a str>) {
+    pub fn write<'a, W: DocumentWriter>(
+        &self,
+        writer: &mut W,
+        duplicates: impl Iterator<Item = &'a str>,
+        count: &mut dyn FnMut(&str),
+    ) {
         let mut duplicates = duplicates.peekable();
-        if self != Tags::default() || duplicates.peek().is_some() {
-            self.write_all(writer, &mut duplicates);
+        if self.kinds != 0 || duplicates.peek().is_some() {
+            self.write_all(writer, &mut duplicates, count);
         }
     }
 
     #[cold]
-    fn write_all<W: DocumentWriter>(self, writer: &mut W, duplicates: &mut dyn Iterator<Item = &str>) {
+    fn write_all<W: DocumentWriter>(
+        &self,
+        writer: &mut W,
+        duplicates: &mut dyn Iterator<Item = &str>,
+        count: &mut dyn FnMut(&str),
+    ) {
         writer.name("tags");
         let mark = writer.open_array();
-        let present = Self::NAMES.iter().filter(|(tag, _)| self.0 & tag.0 != 0);
         let mut index = 0;
-        for (_, name) in present {
+        let mut write = |text: &str| {
             writer.item(index);
-            writer.text(name.as_bytes());
+            writer.text(text.as_bytes());
+            count(text);
             index += 1;
+        };
+        for (tag, name) in Self::NAMES.into_iter().filter(|(tag, _)| self.has(*tag)) {
+            let mut is_named = false;
+            for (_, field) in self.named.iter().filter(|(known, _)| *known == tag) {
+                is_named = true;
+                write(&format!("{name}:{field}"));
+            }
+            if !is_named {
+                write(name);
+            }
         }
-        for name in duplicates {
-            writer.item(index);
-            writer.text(format!("{DUPLICATE_TAG}{name}").as_bytes());
-            index += 1;
-        }
+        duplicates.for_each(|name| write(&format!("{DUPLICATE_TAG}{name}")));
         writer.close_array(mark);
     }
 }

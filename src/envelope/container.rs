@@ -126,6 +126,27 @@ pub fn glance(envelope: Envelope, line: &[u8]) -> Option<Glance> {
     Some(Glance { time_ns: time_ns?, stream, ends, length: text.len() })
 }
 
+/// Returns the first `most` bytes of the text inside `line`, which has the envelope. `buffer` is memory for a text whose escapes
+/// are read.
+pub fn text_beginning<'a>(envelope: Envelope, line: &'a [u8], most: usize, buffer: &'a mut Vec<u8>) -> &'a [u8] {
+    let text = part(envelope, line).map_or(line, |part| part.text);
+    let has_escapes = || memchr::memchr(b'\\', &text[..text.len().min(most)]).is_some();
+    if envelope != Envelope::DockerJson || !has_escapes() {
+        return &text[..text.len().min(most)];
+    }
+    buffer.clear();
+    // An escape has at most six bytes, and one that is cut is not read.
+    let seen = &text[..text.len().min(6 * most + 6)];
+    let whole = (0..6).filter_map(|cut| seen.len().checked_sub(cut)).find(|end| {
+        buffer.clear();
+        unescape(&seen[..*end], buffer).is_some()
+    });
+    match whole {
+        Some(_) => &buffer[..buffer.len().min(most)],
+        None => &text[..text.len().min(most)],
+    }
+}
+
 /// Reads `line`, which has no line end; `None` if it does not have the envelope.
 pub(super) fn part(envelope: Envelope, line: &[u8]) -> Option<Part<'_>> {
     match envelope {
@@ -133,7 +154,7 @@ pub(super) fn part(envelope: Envelope, line: &[u8]) -> Option<Part<'_>> {
         Envelope::DockerTime => docker_time(line),
         Envelope::Cri => cri(line),
         Envelope::Compose => compose(line),
-        Envelope::None | Envelope::Json | Envelope::Syslog => None,
+        Envelope::None | Envelope::Json | Envelope::Syslog | Envelope::Pushed => None,
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! | | plain | ECS |
 //! |---|---|---|
+//! | sequence number | `sequence` | `event.sequence` |
 //! | priority | `priority` | `log.syslog.priority` |
 //! | facility | `facility`, `facility_label` | `log.syslog.facility.code`, `.name` |
 //! | severity | `severity`, `severity_label` | `log.syslog.severity.code`, `.name` |
@@ -51,20 +52,46 @@ const SEVERITIES: [&str; 8] =
 #[derive(Debug)]
 pub(super) struct Names {
     put: fn(&Header<'_>, &mut OuterFields),
+    /// The fields that a header may have.
+    all: &'static [&'static str],
 }
 
-pub(super) static PLAIN: Names = Names { put: plain };
-pub(super) static ECS: Names = Names { put: ecs };
+pub(super) static PLAIN: Names = Names {
+    put: plain,
+    all: &[
+        "priority",
+        "facility",
+        "facility_label",
+        "severity",
+        "severity_label",
+        "sequence",
+        "version",
+        "timestamp",
+        "logsource",
+        "program",
+        "pid",
+        "procid",
+        "msgid",
+        "structured_data",
+    ],
+};
+pub(super) static ECS: Names = Names { put: ecs, all: &["event", "log", "host", "process", "timestamp"] };
 
 impl Names {
     /// Sets `outer` to the fields of `header`.
     pub fn put(&self, header: &Header<'_>, outer: &mut OuterFields) {
         (self.put)(header, outer);
         put_text(outer, "timestamp", header.timestamp);
-        if let Some(ms) = header.date {
-            outer.set_date(ms);
+        if let Some(reading) = header.date {
+            outer.set_date(reading);
         }
         outer.finish();
+    }
+
+    /// Adds the fields of `header` to `outer`, which has other fields.
+    pub fn add(&self, header: &Header<'_>, outer: &mut OuterFields) {
+        self.all.iter().for_each(|name| outer.remove(name));
+        self.put(header, outer);
     }
 }
 
@@ -82,7 +109,10 @@ fn put_int(outer: &mut OuterFields, name: &str, value: impl Into<i64>) {
 
 /// Returns the process as a number, if it is one.
 fn pid(header: &Header<'_>) -> Option<i64> {
-    let digits = header.process;
+    number(header.process)
+}
+
+fn number(digits: &[u8]) -> Option<i64> {
     if digits.is_empty() || digits.len() > 18 || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -99,15 +129,20 @@ fn put_data(outer: &mut OuterFields, data: &[u8]) {
 }
 
 fn plain(header: &Header<'_>, outer: &mut OuterFields) {
-    let (facility, severity) = (header.priority >> 3, header.priority & 7);
-    put_int(outer, "priority", header.priority);
-    put_int(outer, "facility", facility);
-    if let Some(label) = FACILITIES.get(usize::from(facility)) {
-        put_text(outer, "facility_label", label.as_bytes());
+    if let Some(priority) = header.priority {
+        let (facility, severity) = (priority >> 3, priority & 7);
+        put_int(outer, "priority", priority);
+        put_int(outer, "facility", facility);
+        if let Some(label) = FACILITIES.get(usize::from(facility)) {
+            put_text(outer, "facility_label", label.as_bytes());
+        }
+        put_int(outer, "severity", severity);
+        if let Some(label) = SEVERITIES.get(usize::from(severity)) {
+            put_text(outer, "severity_label", label.as_bytes());
+        }
     }
-    put_int(outer, "severity", severity);
-    if let Some(label) = SEVERITIES.get(usize::from(severity)) {
-        put_text(outer, "severity_label", label.as_bytes());
+    if let Some(sequence) = number(header.sequence) {
+        put_int(outer, "sequence", sequence);
     }
     if let Some(version) = header.version {
         put_int(outer, "version", version);
@@ -123,26 +158,17 @@ fn plain(header: &Header<'_>, outer: &mut OuterFields) {
 }
 
 fn ecs(header: &Header<'_>, outer: &mut OuterFields) {
-    let (facility, severity) = (header.priority >> 3, header.priority & 7);
     let pid = pid(header);
-    outer.name("log");
-    let log = outer.open();
-    outer.name("syslog");
-    let syslog = outer.open();
-    put_int(outer, "priority", header.priority);
-    put_labelled(outer, "facility", facility, &FACILITIES);
-    put_labelled(outer, "severity", severity, &SEVERITIES);
-    if let Some(version) = header.version {
-        let digits = [b'0' + version / 10, b'0' + version % 10];
-        put_text(outer, "version", &digits[usize::from(version < 10)..]);
+    if let Some(sequence) = number(header.sequence) {
+        outer.name("event");
+        let event = outer.open();
+        put_int(outer, "sequence", sequence);
+        outer.close(event);
     }
-    if pid.is_none() {
-        put_text(outer, "procid", header.process);
+    let has_procid = pid.is_none() && !header.process.is_empty();
+    if header.priority.is_some() || header.version.is_some() || has_procid {
+        ecs_syslog(header, pid, outer);
     }
-    put_text(outer, "msgid", header.message_id);
-    put_data(outer, header.data);
-    outer.close(syslog);
-    outer.close(log);
     if !header.host.is_empty() {
         outer.name("host");
         let host = outer.open();
@@ -158,6 +184,30 @@ fn ecs(header: &Header<'_>, outer: &mut OuterFields) {
         }
         outer.close(process);
     }
+}
+
+/// Adds `log.syslog`.
+fn ecs_syslog(header: &Header<'_>, pid: Option<i64>, outer: &mut OuterFields) {
+    outer.name("log");
+    let log = outer.open();
+    outer.name("syslog");
+    let syslog = outer.open();
+    if let Some(priority) = header.priority {
+        put_int(outer, "priority", priority);
+        put_labelled(outer, "facility", priority >> 3, &FACILITIES);
+        put_labelled(outer, "severity", priority & 7, &SEVERITIES);
+    }
+    if let Some(version) = header.version {
+        let digits = [b'0' + version / 10, b'0' + version % 10];
+        put_text(outer, "version", &digits[usize::from(version < 10)..]);
+    }
+    if pid.is_none() {
+        put_text(outer, "procid", header.process);
+    }
+    put_text(outer, "msgid", header.message_id);
+    put_data(outer, header.data);
+    outer.close(syslog);
+    outer.close(log);
 }
 
 fn put_labelled(outer: &mut OuterFields, name: &str, code: u16, labels: &[&str]) {

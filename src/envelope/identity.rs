@@ -86,7 +86,7 @@ impl Identifier {
         key: impl FnOnce(&[u8], u64) -> (u64, u32),
     ) -> (RecordId, Key) {
         let text = lines::without_mark(record, offset);
-        let opened = self.opener.open_of(&context.origin, text, context.time_ms);
+        let opened = self.opener.open(context.origin.envelope, text, context.time_ms);
         if !opened.has_key() {
             let key = Key::Offset(offset);
             return (key.id(context.origin.id, record::hash(record)), key);

@@ -12,6 +12,7 @@
 //! | [`DockerTime`](Envelope::DockerTime) | `TIME text` | time |
 //! | [`Cri`](Envelope::Cri) | `TIME stdout F text` | time, `stream` |
 //! | [`Compose`](Envelope::Compose) | `web-1  \| text` | `container.name` |
+//! | [`Pushed`](Envelope::Pushed) | the object of zmqpush, which is JSON; or a line as it is | as JSON, or none |
 //!
 //! A line without the expected envelope becomes the message as a whole. It is tagged `_jsonparsefailure` or
 //! `_grokparsefailure_sysloginput`, which are the names that Logstash uses, or `_containerparsefailure`.
@@ -22,19 +23,19 @@
 pub mod container;
 mod fields;
 mod identity;
+pub mod pushed;
 pub mod roles;
 mod structured;
 pub mod syslog;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value};
 
-use crate::core::context::Origin;
+use std::sync::Arc;
+
 use crate::core::error::Result;
-use crate::document::date::{Formats, nanoseconds};
+use crate::document::date::{Date, Formats, Notes, Reading, Rules};
 use crate::event::OuterFields;
 
 pub use crate::core::envelope::Envelope;
@@ -57,39 +58,36 @@ pub struct Opener {
 }
 
 /// The fields that many records of a container have in common, as a JSON object.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Template {
     /// What `json` was made from.
-    fields: Option<Arc<str>>,
     attrs: Vec<u8>,
     json: String,
 }
 
+impl Default for Template {
+    fn default() -> Template {
+        Template { attrs: Vec::new(), json: "{}".to_owned() }
+    }
+}
+
 impl Template {
-    /// Returns the fields of an origin with the attributes of a line, as a JSON object.
-    fn get(&mut self, fields: Option<&Arc<str>>, attrs: &[u8]) -> &str {
-        let is_same = match (fields, &self.fields) {
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one == other,
-            (None, None) => true,
-            _ => false,
-        };
-        if !is_same || self.attrs != attrs || self.json.is_empty() {
-            let inside = fields.and_then(|fields| fields.strip_prefix('{')?.strip_suffix('}')).unwrap_or_default();
+    /// Returns the attributes of a line as fields, in a JSON object.
+    fn get(&mut self, attrs: &[u8]) -> &str {
+        if self.attrs != attrs {
             let read =
                 if attrs.is_empty() { Ok(Map::new()) } else { serde_json::from_slice::<Map<String, Value>>(attrs) };
             self.json = match read {
-                Ok(attrs) if attrs.is_empty() => format!("{{{inside}}}"),
+                Ok(attrs) if attrs.is_empty() => "{}".to_owned(),
                 Ok(attrs) => {
                     // A label `a` and a label `a.b` would be a value and an object in one place.
                     let undotted = attrs.into_iter().map(|(name, value)| (name.replace('.', "_"), value));
                     let attrs = Value::Object(undotted.collect());
-                    let comma = if inside.is_empty() { "" } else { "," };
-                    format!("{{{inside}{comma}\"docker\":{{\"attrs\":{attrs}}}}}")
+                    format!("{{\"docker\":{{\"attrs\":{attrs}}}}}")
                 }
                 // The line is then no line of this envelope.
                 Err(_) => String::new(),
             };
-            self.fields = fields.cloned();
             self.attrs = attrs.to_vec();
         }
         &self.json
@@ -126,38 +124,31 @@ impl Opener {
     /// # Errors
     /// One of our own date formats is invalid. That would be a bug.
     pub fn new(ecs: bool) -> Result<Opener> {
+        Opener::with(ecs, &Arc::default())
+    }
+
+    /// Returns an opener that reads times by `rules`.
+    ///
+    /// # Errors
+    /// Those of [`new`](Opener::new).
+    pub fn with(ecs: bool, rules: &Arc<Rules>) -> Result<Opener> {
         let names = if ecs { &fields::ECS } else { &fields::PLAIN };
-        let bsd_dates = Formats::new(&syslog::BSD_DATES)?;
+        let bsd_dates = Formats::with(&syslog::BSD_DATES, rules)?;
         Ok(Opener {
             outer: OuterFields::default(),
             names,
             bsd_dates,
-            dates: Formats::new(&["ISO8601"])?,
+            dates: Formats::with(&["ISO8601"], rules)?,
             template: Template::default(),
             text: Vec::new(),
         })
     }
 
-    /// Opens `record`, a record of `origin`. The outer fields have the fields of the origin, unless the envelope is
-    /// [`Envelope::Json`] or [`Envelope::Syslog`]. Of a container, the record may be several lines, which are the pieces of a
-    /// long line. For `now_ms` see [`open`](Opener::open).
-    #[inline]
-    pub fn open_of<'a>(&'a mut self, origin: &Origin, record: &'a [u8], now_ms: i64) -> Opened<'a> {
-        match origin.envelope {
-            Envelope::None => {
-                self.outer.begin(self.template.get(origin.fields.as_ref(), &[]));
-                self.outer.finish();
-                Opened { message: record, outer: &self.outer, is_enveloped: true, time_ns: 0, stream: &[] }
-            }
-            Envelope::Json | Envelope::Syslog => self.open(origin.envelope, record, now_ms),
-            envelope => self.open_container(envelope, origin.fields.as_ref(), record),
-        }
-    }
-
-    fn open_container<'a>(&'a mut self, envelope: Envelope, fields: Option<&Arc<str>>, record: &'a [u8]) -> Opened<'a> {
-        let Some((part, is_kept)) = self.read_parts(envelope, record) else { return self.misfit(fields, record) };
-        if !self.outer.begin(self.template.get(fields, part.attrs)) {
-            return self.misfit(fields, record);
+    /// Opens a record of a container: one line, or several ones, which are the pieces of a long line.
+    fn open_container<'a>(&'a mut self, envelope: Envelope, record: &'a [u8]) -> Opened<'a> {
+        let Some((part, is_kept)) = self.read_parts(envelope, record) else { return self.misfit(record) };
+        if !self.outer.begin(self.template.get(part.attrs)) {
+            return self.misfit(record);
         }
         let stream = part.stream.name();
         if !stream.is_empty() && !self.outer.has("stream") {
@@ -172,7 +163,7 @@ impl Opener {
             self.outer.close(container);
         }
         if let Some(ns) = part.time_ns {
-            self.outer.set_date((ns / 1_000_000) as i64);
+            self.outer.set_date(Reading { date: Date::of_ns(ns), notes: Notes::default() });
         }
         self.outer.finish();
         let message = if is_kept { &self.text[..] } else { part.text };
@@ -197,8 +188,14 @@ impl Opener {
             Some(())
         };
         add(first.text)?;
+        let mut has_ended = first.ends;
         for line in newline.into_iter().flat_map(|newline| record[newline + 1..].split(|byte| *byte == b'\n')) {
-            add(container::part(envelope, line)?.text)?;
+            let part = container::part(envelope, line)?;
+            // After a whole line, another line of the record follows.
+            if std::mem::replace(&mut has_ended, part.ends) {
+                add(if is_json { b"\\n" } else { b"\n" })?;
+            }
+            add(part.text)?;
         }
         // One carriage return belongs to the line end.
         if self.text.ends_with(b"\r") {
@@ -208,23 +205,39 @@ impl Opener {
     }
 
     /// The line does not have the envelope of its container.
-    fn misfit<'a>(&'a mut self, fields: Option<&Arc<str>>, record: &'a [u8]) -> Opened<'a> {
-        self.outer.begin(self.template.get(fields, &[]));
+    fn misfit<'a>(&'a mut self, record: &'a [u8]) -> Opened<'a> {
+        self.outer.begin(self.template.get(&[]));
         self.outer.tag_no_container();
         self.outer.finish();
         Opened { message: record, outer: &self.outer, is_enveloped: false, time_ns: 0, stream: &[] }
+    }
+
+    /// Opens `message`, which is the message of the record that was opened last, as a syslog message. The fields of its header are
+    /// added to the outer fields. A field of the outer envelope with the same name gives way. With `tags`, the document of another
+    /// message is tagged.
+    pub fn open_within<'a>(&'a mut self, message: &'a [u8], now_ms: i64, tags: bool) -> Opened<'a> {
+        let header = syslog::read(message, &mut self.bsd_dates, &mut self.dates, now_ms);
+        match &header {
+            Some(header) => self.names.add(header, &mut self.outer),
+            None if tags => self.outer.tag_no_syslog(),
+            None => {}
+        }
+        let is_enveloped = header.is_some();
+        let message = header.map_or(message, |header| header.message);
+        Opened { message, outer: &self.outer, is_enveloped, time_ns: 0, stream: &[] }
     }
 
     /// Opens `line`. `now_ms` is the time of the line's [context](crate::core::context::Context). A time without a year gets
     /// the latest year that puts it at most a day after this time.
     pub fn open<'a>(&'a mut self, envelope: Envelope, line: &'a [u8], now_ms: i64) -> Opened<'a> {
         let header = match envelope {
+            Envelope::Pushed => return self.open(pushed::envelope(line), line, now_ms),
             Envelope::None => {
                 self.outer.clear();
                 None
             }
             Envelope::DockerJson | Envelope::DockerTime | Envelope::Cri | Envelope::Compose => {
-                return self.open_container(envelope, None, line);
+                return self.open_container(envelope, line);
             }
             Envelope::Json => {
                 if self.outer.read_json(line, &mut self.dates, now_ms) {
@@ -245,7 +258,7 @@ impl Opener {
             }
         }
         let message = header.map_or(line, |header| header.message);
-        let time_ns = header.and_then(|header| Some(nanoseconds(header.timestamp, header.date?))).unwrap_or_default();
+        let time_ns = header.and_then(|header| header.date).map(|reading| reading.date.ns()).unwrap_or_default();
         let is_enveloped = envelope.is_none() || header.is_some();
         Opened { message, outer: &self.outer, is_enveloped, time_ns, stream: &[] }
     }

@@ -1,5 +1,6 @@
-//! Joins the pieces of long lines. A container runtime cuts a long line into pieces of 16 KiB, each in an envelope of its own.
-//! Lines of another stream may stand between them.
+//! Joins the pieces of long lines, and lines that continue a record. A container runtime cuts a long line into pieces of 16 KiB,
+//! each in an envelope of its own. Lines of another stream may stand between them. The source has marked the lines that continue
+//! the record before them in their stream ([`CONTINUES`]).
 //!
 //! Only records of a batch that must not be cut apart are joined, so the documents do not depend on how batches are cut.
 
@@ -7,7 +8,7 @@ use super::Envelope;
 use super::container::{Stream, glance};
 use crate::core::batch::{Batch, Framing};
 use crate::core::lines::without_carriage_return;
-use crate::core::records::NO_CUT;
+use crate::core::records::{CONTINUES, NO_CUT};
 
 /// What becomes of one record of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,10 +93,13 @@ struct Group<'a> {
     open: [Open<'a>; Stream::COUNT],
 }
 
-/// The record of a stream whose last piece has not come.
+/// The record of a stream whose last piece, or last line, has not come.
 #[derive(Default)]
 struct Open<'a> {
+    /// The time of its last line.
     time_ns: u64,
+    /// Whether its last line has ended.
+    has_ended: bool,
     /// Its pieces in the content before this one.
     carried: Vec<&'a [u8]>,
     /// The indexes of its lines.
@@ -121,22 +125,23 @@ impl<'a> Group<'a> {
             let Some(seen) = glance(self.envelope, without_carriage_return(self.lines[index])) else { continue };
             let open = &mut self.open[seen.stream as usize];
             let is_open = !open.indexes.is_empty() || !open.carried.is_empty();
-            if is_open && !seen.continues(self.envelope, open.time_ns) {
+            let belongs = match open.has_ended {
+                true => self.batch.framing.has(CONTINUES, index),
+                false => seen.continues(self.envelope, open.time_ns),
+            };
+            if is_open && !belongs {
                 let open = std::mem::take(open);
                 self.close(open, roles);
             }
             let open = &mut self.open[seen.stream as usize];
-            if open.indexes.is_empty() && open.carried.is_empty() {
+            if open.has_ended || (open.indexes.is_empty() && open.carried.is_empty()) {
                 open.time_ns = seen.time_ns;
             }
             open.indexes.push(index);
-            if seen.ends {
-                let open = std::mem::take(open);
-                self.close(open, roles);
-            }
+            open.has_ended = seen.ends;
         }
         for open in std::mem::take(&mut self.open) {
-            match continues {
+            match continues && !open.has_ended {
                 true => open.indexes.iter().for_each(|&index| roles.roles[index] = Role::Piece),
                 false => self.close(open, roles),
             }

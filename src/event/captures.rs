@@ -1,8 +1,9 @@
 //! [`CaptureEncoder`]: the captures of a pattern as one JSON object, without the fields that logator adds.
 
+use super::field_dates::FieldDates;
 use super::plan::{Captured, Naming, Plan};
 use crate::core::error::Result;
-use crate::document::date::{COMMON, Formats};
+use crate::document::date::DateOptions;
 use crate::document::{Json, Tags};
 use crate::grok::{Field, Span};
 
@@ -12,7 +13,7 @@ use crate::grok::{Field, Span};
 pub struct CaptureEncoder {
     plan: Plan,
     /// The formats for fields of type `date`.
-    dates: Formats,
+    dates: FieldDates,
 }
 
 impl CaptureEncoder {
@@ -22,7 +23,7 @@ impl CaptureEncoder {
     /// A usage error when two fields exclude each other.
     pub fn new(fields: &[Field]) -> Result<CaptureEncoder> {
         let plan = Plan::new(fields, Naming::Captured)?;
-        Ok(CaptureEncoder { plan, dates: Formats::new(&COMMON.map(String::from))? })
+        Ok(CaptureEncoder { plan, dates: FieldDates::new(&[], &DateOptions::default())? })
     }
 
     /// Appends the object of `line` to `out`, without a newline after it. `spans` are the captures of the pattern, by

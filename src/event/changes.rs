@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::value::{FieldPath, Value, write_value};
+use crate::document::date::Date;
 use crate::document::keys::Key;
 use crate::document::{DocumentWriter, Encoding, Tags};
 
@@ -110,7 +111,7 @@ impl Changes {
             Value::Bool(value) => Kept::Plain(Value::Bool(value)),
             Value::Int(value) => Kept::Plain(Value::Int(value)),
             Value::Float(value) => Kept::Plain(Value::Float(value)),
-            Value::Date(ms) => Kept::Plain(Value::Date(ms)),
+            Value::Date(date) => Kept::Plain(Value::Date(date)),
         };
         self.entries.retain(|change| !path.holds(&change.path));
         // A value in the place of an object gives way to it.
@@ -154,7 +155,7 @@ impl<'w, W: DocumentWriter> Changed<'w, W> {
     /// Writes what was set and has not been written. Returns the changes.
     pub fn finish(mut self, tags: &mut Tags) -> Changes {
         self.write_rest(0);
-        tags.add(self.tags);
+        tags.merge(&self.tags);
         self.changes
     }
 
@@ -256,9 +257,9 @@ impl<W: DocumentWriter> DocumentWriter for Changed<'_, W> {
         }
     }
 
-    fn date(&mut self, ms: i64) {
+    fn date(&mut self, date: Date) {
         if self.takes(false) {
-            self.writer.date(ms);
+            self.writer.date(date);
         }
     }
 

@@ -1,37 +1,47 @@
 //! [`Event`]: the fields of one record, between match and encoding.
 
-use std::sync::LazyLock;
-
-use super::captured::CapturedFields;
-use super::changes::{Changed, Changes};
+use super::changes::Changes;
 use super::dates::Found;
 use super::fields::{Content, Fields};
-use super::members::write_merged;
+use super::message_rule::MessageRule;
 use super::outer_fields::OuterFields;
 use super::plan::Captured;
+use super::source_fields::SourceFields;
+use super::tag_counts::TagCounts;
 use super::value::{FieldPath, Look, Value};
 use crate::core::record::RecordId;
+use crate::document::date::{Date, Fault, Notes};
 use crate::document::keys::Key;
-use crate::document::{Bson, DocumentWriter, Encoding, Json, Tags, TimeSource, write_text};
+use crate::document::{Bson, Encoding, Json, Tags, TimeSource};
 use crate::grok::Span;
-
-static TIMESTAMP: LazyLock<Key> = LazyLock::new(|| Key::new("@timestamp"));
-static MESSAGE: LazyLock<Key> = LazyLock::new(|| Key::new("message"));
 
 /// The fields of one record. Nothing is typed or copied before a stage or a document asks for it.
 pub struct Event<'a> {
-    text: &'a [u8],
-    content: Content<'a>,
-    outer: Option<&'a OuterFields>,
-    changes: &'a mut Changes,
-    date: Option<i64>,
+    pub(super) text: &'a [u8],
+    /// The whole record, if `text` is only its first line.
+    pub(super) record: Option<&'a [u8]>,
+    /// The lines after the first one, and the field for them.
+    pub(super) rest: Option<(FieldPath, &'a [u8])>,
+    pub(super) content: Content<'a>,
+    pub(super) outer: Option<&'a OuterFields>,
+    /// The fields of its source.
+    pub(super) source: Option<&'a SourceFields>,
+    pub(super) changes: &'a mut Changes,
+    pub(super) date: Option<Date>,
     date_from: TimeSource,
+    /// What had to be added to the text of the date.
+    notes: Notes,
+    /// Whether a text that may be the time may be several dates.
+    is_ambiguous: bool,
     /// The index of the member that `@timestamp` replaces.
-    replaced: Option<usize>,
-    tags: Tags,
+    pub(super) replaced: Option<usize>,
+    pub(super) tags: Tags,
+    /// Counts the tags of the document that is written first.
+    pub(super) counts: Option<&'a mut TagCounts>,
+    pub(super) message: MessageRule,
     /// Whether `text` is ASCII. Then no capture has to be checked for UTF-8.
-    ascii: bool,
-    now_ms: i64,
+    pub(super) ascii: bool,
+    pub(super) now_ms: i64,
 }
 
 impl<'a> Event<'a> {
@@ -47,36 +57,106 @@ impl<'a> Event<'a> {
         now_ms: i64,
     ) -> Event<'a> {
         let mut content = fields.0;
-        let mut tags = outer.map_or(Tags::default(), OuterFields::tags);
+        let mut tags = outer.map_or_else(Tags::default, |outer| outer.tags().clone());
         let mut ascii = false;
         let found = match &mut content {
-            Content::Captured { fields, spans } => {
+            Content::Captured { fields, spans, .. } => {
                 ascii = text.is_ascii();
-                let mut found = Found::default();
-                for text in fields.date_slots.iter().filter_map(|&slot| spans.get(slot)?.text(text)) {
-                    found.date = fields.dates.read(text, now_ms);
-                    found.failed = found.date.is_none();
-                    if !found.failed {
-                        break;
-                    }
-                }
-                found
+                fields.find_time(text, spans, now_ms)
             }
             Content::Object { object, text, dates, tags: own } => {
-                tags.add(*own);
+                tags.merge(own);
                 dates.find(object.stored(Encoding::Json, text), now_ms)
             }
             Content::Message | Content::Nothing => Found::default(),
         };
-        if found.failed {
-            tags.add(Tags::DATE);
+        let found_field = found.field.as_ref();
+        match (found.fault, found_field) {
+            (Some(Fault::Unread), Some(field)) => tags.add_of(Tags::DATE, field),
+            (Some(Fault::Ambiguous), Some(field)) => tags.add_of(Tags::AMBIGUOUS_DATE, field),
+            _ => {}
         }
         changes.clear();
-        let (date, date_from) = match found.date {
-            Some(date) => (Some(date), TimeSource::Record),
-            None => (outer.and_then(OuterFields::date), TimeSource::Envelope),
+        let (reading, date_from) = match found.reading {
+            Some(reading) => (Some(reading), TimeSource::Record),
+            None => (outer.and_then(OuterFields::reading), TimeSource::Envelope),
         };
-        Event { text, content, outer, changes, date, date_from, replaced: found.member, tags, ascii, now_ms }
+        let (date, notes) = reading.map_or_else(Default::default, |reading| (Some(reading.date), reading.notes));
+        if notes.has(Notes::FOLD) {
+            match found_field {
+                Some(field) => tags.add_of(Tags::FOLD, field),
+                None => tags.add(Tags::FOLD),
+            }
+        }
+        Event {
+            text,
+            record: None,
+            rest: None,
+            content,
+            outer,
+            source: None,
+            changes,
+            date,
+            date_from,
+            notes,
+            is_ambiguous: found.fault == Some(Fault::Ambiguous),
+            replaced: found.member,
+            tags,
+            counts: None,
+            message: MessageRule::Never,
+            ascii,
+            now_ms,
+        }
+    }
+
+    /// Adds the fields of the source of the record.
+    #[inline]
+    pub fn set_source(&mut self, source: Option<&'a SourceFields>) {
+        self.source = source;
+    }
+
+    /// Sets when the document has the text of the record beside its fields. Without it, the document has the fields alone.
+    #[inline]
+    pub fn set_message(&mut self, message: MessageRule) {
+        self.message = message;
+    }
+
+    /// Keeps the lines of a record that its text does not have. `rest` are the lines after the first one, and `field` is the
+    /// field that the format names for them. Without it, and if the text itself has this field, the document has the whole
+    /// `record` ([`MessageRule`]).
+    pub fn keep_lines(&mut self, record: &'a [u8], rest: &'a [u8], field: Option<&FieldPath>) {
+        self.record = Some(record);
+        self.rest = field.filter(|path| !self.excludes(path.keys())).map(|path| (path.clone(), rest));
+    }
+
+    /// Divides the text of an event that is not decoded: its `first` line stays the message, and `rest`, the lines after it, get
+    /// the field `field`. If the envelope has this field, the message stays whole.
+    pub fn divide(&mut self, first: &'a [u8], rest: &'a [u8], field: &FieldPath) {
+        if !self.excludes(field.keys()) {
+            (self.text, self.rest) = (first, Some((field.clone(), rest)));
+        }
+    }
+
+    /// Whether the record has a field that excludes one of this name.
+    fn excludes(&self, keys: &[Key]) -> bool {
+        let own = match &self.content {
+            Content::Captured { fields, .. } => fields.plan.excludes(Encoding::Json, keys),
+            Content::Object { object, text, .. } => object.stored(Encoding::Json, text).excludes(keys),
+            Content::Message => keys.first().is_some_and(|key| key.name == "message"),
+            Content::Nothing => false,
+        };
+        own || self.outer.is_some_and(|outer| outer.root(Encoding::Json).excludes(keys))
+    }
+
+    /// Counts the tags of the document that is written next.
+    #[inline]
+    pub fn count_tags(&mut self, counts: &'a mut TagCounts) {
+        self.counts = Some(counts);
+    }
+
+    /// Returns the text of the whole record, or the message of its envelope.
+    pub(super) fn whole_text(&self) -> &'a [u8] {
+        self.record.unwrap_or(self.text)
     }
 
     /// Returns the event of a text that is not decoded: the text is the field `message`. `unmatched` says that decoders
@@ -105,11 +185,16 @@ impl<'a> Event<'a> {
         self.tags.add(Tags::PARTIAL);
     }
 
+    /// Tags the document: the record ended at a limit of time, lines or bytes.
+    pub fn tag_multiline_cut(&mut self) {
+        self.tags.add(Tags::MULTILINE_CUT);
+    }
+
     /// Gives a record without a time the time at which it arrived, and tags the document. Returns whether it had none.
     pub(super) fn set_arrival(&mut self, ms: i64) -> bool {
         let is_undated = self.date.is_none();
         if is_undated {
-            (self.date, self.date_from) = (Some(ms), TimeSource::Arrival);
+            (self.date, self.date_from) = (Some(Date::of_ms(ms)), TimeSource::Arrival);
             self.tags.add(Tags::ARRIVAL);
         }
         is_undated
@@ -136,20 +221,38 @@ impl<'a> Event<'a> {
             return changed;
         }
         // A field of the text hides a field of the envelope, and so does a value in the place of an object.
-        self.own(path).or_else(|| self.outer?.root(Encoding::Json).look(path.keys(), None))?.value()
+        match self.own(path).or_else(|| self.outer?.root(Encoding::Json).look(path.keys(), None)) {
+            Some(found) => found.value(),
+            None => self.of_source(path),
+        }
+    }
+
+    /// Looks for a field of the source, under the name that the document has for it.
+    fn of_source(&self, path: &FieldPath) -> Option<Value<'_>> {
+        let source = self.source?;
+        if let Some((keys, value)) = source.get_spare(path) {
+            return self.excludes(keys).then_some(value);
+        }
+        source.get(path).filter(|_| !self.excludes(path.keys()))
     }
 
     /// Returns `@timestamp` in milliseconds since 1970, and where it came from.
     pub fn time(&self) -> Option<(i64, TimeSource)> {
-        self.date.map(|date| (date, self.date_from))
+        self.date.map(|date| (date.ms(), self.date_from))
+    }
+
+    /// Returns what had to be added to the text of `@timestamp`, and whether a text that may be the time may be several dates.
+    #[inline]
+    pub fn date_notes(&self) -> (Notes, bool) {
+        (self.notes, self.is_ambiguous)
     }
 
     /// Looks for a field in the text.
     fn own(&self, path: &FieldPath) -> Option<Look<'_>> {
         match &self.content {
-            Content::Captured { fields, spans } => {
+            Content::Captured { fields, spans, .. } => {
                 let captured = self.captured(spans);
-                fields.plan.look(path.keys(), &captured, &fields.field_dates)
+                fields.plan.look(path.keys(), &captured, &fields.dates)
             }
             Content::Object { object, text, .. } => {
                 object.stored(Encoding::Json, text).look(path.keys(), self.replaced)
@@ -166,7 +269,7 @@ impl<'a> Event<'a> {
     }
 
     /// Returns whether the text itself is a field. An empty message does not replace a field of that name.
-    fn has_message(&self, encoding: Encoding) -> bool {
+    pub(super) fn has_message(&self, encoding: Encoding) -> bool {
         !self.text.is_empty() || self.outer.is_none_or(|outer| outer.root(encoding).find("message").is_none())
     }
 
@@ -177,7 +280,7 @@ impl<'a> Event<'a> {
     /// Sets the field `path`. If it is an object, or if a value stands where an object must be, this is replaced.
     pub fn set(&mut self, path: &FieldPath, value: Value<'_>) {
         match value {
-            Value::Date(ms) if path.is_timestamp() => (self.date, self.date_from) = (Some(ms), TimeSource::Stage),
+            Value::Date(date) if path.is_timestamp() => (self.date, self.date_from) = (Some(date), TimeSource::Stage),
             value => self.changes.set(path, value),
         }
     }
@@ -222,67 +325,6 @@ impl<'a> Event<'a> {
                 self.write(&mut writer);
                 writer.end();
             }
-        }
-    }
-
-    /// Writes the fields of the event, without an `_id`.
-    #[inline]
-    pub(crate) fn write<W: DocumentWriter>(&mut self, writer: &mut W) {
-        if let Some(date) = self.date {
-            writer.key(&TIMESTAMP);
-            writer.date(date);
-        }
-        let mut tags = self.tags;
-        if self.changes.is_empty() {
-            self.write_fields(writer, &mut tags);
-        } else {
-            let changes = std::mem::take(self.changes);
-            let mut changed = Changed::new(writer, changes);
-            self.write_fields(&mut changed, &mut tags);
-            *self.changes = changed.finish(&mut tags);
-        }
-        let outer = self.outer.into_iter().flat_map(|outer| outer.root(W::ENCODING).duplicates());
-        match &self.content {
-            Content::Object { object, text, .. } => {
-                let own = object.stored(W::ENCODING, text);
-                tags.write(writer, own.duplicates().chain(outer.filter(|name| !own.is_duplicate(name))));
-            }
-            _ => tags.write(writer, outer),
-        }
-    }
-
-    #[inline]
-    fn write_fields<W: DocumentWriter>(&mut self, writer: &mut W, tags: &mut Tags) {
-        let Event { text, ascii, now_ms, replaced, .. } = *self;
-        let outer = self.outer.map(|outer| outer.root(W::ENCODING));
-        match &mut self.content {
-            Content::Captured { fields, spans } => {
-                let captured = Captured { line: text, spans, ascii, now_ms };
-                let CapturedFields { plan, field_dates, .. } = &mut **fields;
-                match outer {
-                    None => plan.write(writer, &captured, field_dates, tags),
-                    Some(outer) => plan.write_enveloped(outer, writer, &captured, field_dates, tags),
-                }
-            }
-            Content::Object { object, text, .. } => {
-                object.prepare(W::ENCODING, text);
-                let (view, names) = object.parts(W::ENCODING, text);
-                let except = replaced.filter(|&at| !view.is_joined(at));
-                match outer {
-                    None => view.write_members(except, writer, tags),
-                    Some(outer) => write_merged(outer, view, except, names, writer, tags),
-                }
-            }
-            Content::Message => {
-                if let Some(outer) = outer {
-                    outer.write_members(None, writer, tags);
-                }
-                if self.has_message(W::ENCODING) {
-                    writer.key(&MESSAGE);
-                    write_text(text, writer, text.is_ascii(), tags);
-                }
-            }
-            Content::Nothing => {}
         }
     }
 }

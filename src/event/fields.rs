@@ -10,8 +10,8 @@ use crate::grok::Span;
 pub struct Fields<'a>(pub(super) Content<'a>);
 
 pub(super) enum Content<'a> {
-    /// The captures of a pattern.
-    Captured { fields: &'a mut CapturedFields, spans: &'a [Span] },
+    /// The captures of a pattern. `spans_text` says that the match is the whole text.
+    Captured { fields: &'a mut CapturedFields, spans: &'a [Span], spans_text: bool },
     /// The members of a JSON object, and the text that it was read from.
     Object { object: &'a mut Object, text: &'a str, dates: &'a mut Dates, tags: Tags },
     /// The whole text, as the field `message`.
@@ -21,9 +21,16 @@ pub(super) enum Content<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Returns the fields that have the texts of `spans`, which are the captures of the pattern by slot.
+    /// Returns the fields that have the texts of `spans`, which are the captures of the pattern by slot. The match is the whole
+    /// text.
     #[inline]
     pub fn captured(fields: &'a mut CapturedFields, spans: &'a [Span]) -> Fields<'a> {
-        Fields(Content::Captured { fields, spans })
+        Fields::captured_in(fields, spans, true)
+    }
+
+    /// Returns the same for a match that may be a part of the text. `spans_text` says that it is the whole text.
+    #[inline]
+    pub fn captured_in(fields: &'a mut CapturedFields, spans: &'a [Span], spans_text: bool) -> Fields<'a> {
+        Fields(Content::Captured { fields, spans, spans_text })
     }
 }

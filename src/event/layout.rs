@@ -268,7 +268,7 @@ mod tests {
             assert_eq!(document(&mut arrival, &mut event), arrived);
             assert_eq!(document(&mut plain, &mut event), undated);
         }
-        event.set(&FieldPath::new("@timestamp").unwrap(), crate::document::Value::Date(0));
+        event.set(&FieldPath::new("@timestamp").unwrap(), crate::document::Value::Date(0.into()));
         let (body, time) = document(&mut arrival, &mut event);
         assert_eq!((body.contains("_arrival_time"), time), (false, Some((0, TimeSource::Stage))), "{body}");
     }

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::tape::{Node, Tape};
-use super::value::{Look, Value};
+use super::value::{Holds, Look, Value};
+use crate::document::DocumentWriter;
 use crate::document::keys::Key;
-use crate::document::{DocumentWriter, Tags};
 
 /// An object on a tape.
 #[derive(Clone, Copy)]
@@ -38,6 +38,23 @@ impl<'a> ObjectView<'a> {
     /// Returns whether several members were joined under the name at `at`.
     pub fn is_joined(self, at: usize) -> bool {
         matches!(self.tape.nodes[at], Node::Name { next, .. } if next != 0)
+    }
+
+    /// Returns what the object has under `name`.
+    pub fn holds(self, name: &str) -> Option<Holds> {
+        self.find(name).map(|member| if member.object().is_some() { Holds::Object } else { Holds::Value })
+    }
+
+    /// Whether a member that is called `path`, or is within it, excludes a field of that name. The same holds for a value in the
+    /// place of an object.
+    pub fn excludes(self, path: &[Key]) -> bool {
+        let Some((key, rest)) = path.split_first() else { return true };
+        self.find(&key.name).is_some_and(|member| member.object().is_none_or(|object| object.excludes(rest)))
+    }
+
+    /// Whether there is no member.
+    pub fn is_empty(self) -> bool {
+        self.tape.after(self.index) == self.index + 1
     }
 
     /// Returns the index of the name at `path`.
@@ -87,7 +104,7 @@ impl<'a> ObjectView<'a> {
 
     /// Writes the members, except the one at the index `except`. Neighbours that a document holds as they are in the
     /// line are copied together.
-    pub fn write_members<W: DocumentWriter>(self, except: Option<usize>, writer: &mut W, tags: &mut Tags) {
+    pub fn write_members<W: DocumentWriter>(self, except: Option<usize>, writer: &mut W) {
         let end = self.tape.after(self.index);
         let mut at = self.index + 1;
         let mut copied = 0..0;
@@ -109,7 +126,7 @@ impl<'a> ObjectView<'a> {
             }
             self.copy(&copied, writer);
             copied = 0..0;
-            Member { name: self.tape.text(self.line, text), at: here, level: self }.write(writer, tags);
+            Member { name: self.tape.text(self.line, text), at: here, level: self }.write(writer);
         }
         self.copy(&copied, writer);
     }
@@ -147,7 +164,7 @@ impl<'a> Member<'a> {
     }
 
     /// Writes the name and the value. Several values of one name are written as an array.
-    pub fn write<W: DocumentWriter>(&self, writer: &mut W, tags: &mut Tags) {
+    pub fn write<W: DocumentWriter>(&self, writer: &mut W) {
         let ObjectView { tape, line, .. } = self.level;
         if let Node::Name { text, copied_to: end @ 1.., .. } = tape.nodes[self.at]
             && W::COPIES
@@ -156,12 +173,12 @@ impl<'a> Member<'a> {
         }
         writer.name(self.name);
         if !self.is_joined() {
-            return write_value(tape, line, writer, self.at + 1, tags);
+            return write_value(tape, line, writer, self.at + 1);
         }
         let mark = writer.open_array();
         for (item, at) in tape.joined_with(self.at).enumerate() {
             writer.item(item);
-            write_value(tape, line, writer, at + 1, tags);
+            write_value(tape, line, writer, at + 1);
         }
         writer.close_array(mark);
     }
@@ -173,20 +190,18 @@ impl<'a> Member<'a> {
 }
 
 /// Writes the value at `index`.
-fn write_value<W: DocumentWriter>(tape: &Tape, line: &str, writer: &mut W, index: usize, tags: &mut Tags) {
+fn write_value<W: DocumentWriter>(tape: &Tape, line: &str, writer: &mut W, index: usize) {
     match tape.nodes[index] {
         Node::Null => writer.null(),
         Node::Bool(value) => writer.bool(value),
         Node::Int(_, value) => writer.int(value),
         Node::Float(_, value) => writer.float(value),
-        Node::OutOfRange(text) => {
-            tags.add(Tags::TYPE);
-            writer.text(tape.text(line, text).as_bytes());
+        Node::Text(text) | Node::OutOfRange(text) | Node::Name { text, .. } => {
+            writer.text(tape.text(line, text).as_bytes())
         }
-        Node::Text(text) | Node::Name { text, .. } => writer.text(tape.text(line, text).as_bytes()),
         Node::Object { .. } => {
             let mark = writer.open_object();
-            ObjectView { tape, line, index }.write_members(None, writer, tags);
+            ObjectView { tape, line, index }.write_members(None, writer);
             writer.close_object(mark);
         }
         Node::Array { end } => {
@@ -194,7 +209,7 @@ fn write_value<W: DocumentWriter>(tape: &Tape, line: &str, writer: &mut W, index
             let (mut at, mut item) = (index + 1, 0);
             while at < end as usize {
                 writer.item(item);
-                write_value(tape, line, writer, at, tags);
+                write_value(tape, line, writer, at);
                 (at, item) = (tape.after(at), item + 1);
             }
             writer.close_array(mark);
@@ -211,7 +226,6 @@ pub(super) fn write_merged<W: DocumentWriter>(
     except: Option<usize>,
     sorted: &mut Vec<u32>,
     writer: &mut W,
-    tags: &mut Tags,
 ) {
     let sort = |level: ObjectView<'_>, sorted: &mut Vec<u32>| {
         let start = sorted.len();
@@ -224,7 +238,7 @@ pub(super) fn write_merged<W: DocumentWriter>(
     let end = sorted.len();
     for member in outer.members() {
         if find(inner, &sorted[inner_start..outer_start], member.name).is_none_or(|found| Some(found.at) == except) {
-            member.write(writer, tags);
+            member.write(writer);
         }
     }
     for member in inner.members().filter(|member| Some(member.at) != except) {
@@ -233,11 +247,11 @@ pub(super) fn write_merged<W: DocumentWriter>(
             Some((other, object))
         });
         match both {
-            None => member.write(writer, tags),
+            None => member.write(writer),
             Some((outer, inner)) => {
                 writer.name(member.name);
                 let mark = writer.open_object();
-                write_merged(outer, inner, None, sorted, writer, tags);
+                write_merged(outer, inner, None, sorted, writer);
                 writer.close_object(mark);
             }
         }

@@ -9,7 +9,7 @@ use super::members::ObjectView;
 use super::object::Object;
 use super::read::read;
 use super::tape::{Node, Tape, Text};
-use crate::document::date::{Formats, nanoseconds};
+use crate::document::date::{Formats, Reading};
 use crate::document::{Encoding, Tags};
 
 /// The outer fields of one message. The memory is reused from line to line.
@@ -22,9 +22,7 @@ pub struct OuterFields {
     /// The line that the tape was read from; empty if the fields were built by a syslog header.
     line: String,
     message: Option<Text>,
-    date: Option<i64>,
-    /// The text that `date` was read from.
-    date_text: Option<Text>,
+    date: Option<Reading>,
     stream: Option<Text>,
     tags: Tags,
     /// The beginning of the tape that [`begin`](OuterFields::begin) keeps, if it holds the fields of `line`.
@@ -50,7 +48,7 @@ impl OuterFields {
         tape.nodes.push(Node::Object { end: 1 });
         self.line.clear();
         (self.message, self.date, self.tags, self.any_name) = (None, None, Tags::default(), false);
-        (self.date_text, self.stream) = (None, None);
+        self.stream = None;
     }
 
     /// Begins with the members of the JSON object `fields`. They are read once, as long as the text does not change. Returns
@@ -82,6 +80,25 @@ impl OuterFields {
         self.object.tape.nodes.len() > 1 && self.root(Encoding::Json).find(name).is_some()
     }
 
+    /// Removes the field `name`, so that another one with this name can be added.
+    pub(crate) fn remove(&mut self, name: &str) {
+        if self.object.tape.nodes.len() <= 1 {
+            return;
+        }
+        let end = self.object.tape.after(0);
+        let mut at = 1;
+        while at < end {
+            let tape = self.object.moved();
+            if let Node::Name { text, written: true, next, copied_to } = tape.nodes[at]
+                && tape.text(&self.line, text) == name
+            {
+                tape.nodes[at] = Node::Name { text, written: false, next, copied_to };
+                self.kept = None;
+            }
+            at = self.object.tape.after(at + 1);
+        }
+    }
+
     /// Reads the JSON object `line` and takes its members as fields, except `message`, which
     /// [`message`](OuterFields::message) returns. A text `@timestamp` that is a time becomes the time of the document.
     /// Returns `false`, with no fields, when `line` is not an object.
@@ -102,6 +119,10 @@ impl OuterFields {
         if tape.lone_surrogate {
             self.tags.add(Tags::UTF8);
         }
+        if tape.out_of_range {
+            let tags = &mut self.tags;
+            tape.each_out_of_range(&self.line, |name| tags.add_of(Tags::TYPE, name));
+        }
         let end = tape.after(0);
         let mut at = 1;
         while at < end {
@@ -117,8 +138,7 @@ impl OuterFields {
                         true
                     }
                     ("@timestamp_", Node::Text(text)) => {
-                        self.date = dates.read(tape.text(&self.line, text).as_bytes(), now_ms);
-                        self.date_text = Some(text);
+                        self.date = dates.read(tape.text(&self.line, text).as_bytes(), now_ms).ok();
                         self.date.is_some()
                     }
                     ("stream", Node::Text(text)) => {
@@ -148,8 +168,7 @@ impl OuterFields {
 
     /// Returns the time in nanoseconds since 1970 that [`read_json`](OuterFields::read_json) found; 0 when there was none.
     pub(crate) fn time_ns(&self) -> u64 {
-        let text = self.date_text.map_or(&[][..], |text| self.object.tape.text(&self.line, text).as_bytes());
-        self.date.map_or(0, |date| nanoseconds(text, date))
+        self.date.map_or(0, |reading| reading.date.ns())
     }
 
     /// Returns the text of the member `stream` that [`read_json`](OuterFields::read_json) found; empty when there was none.
@@ -158,8 +177,8 @@ impl OuterFields {
     }
 
     /// Sets the `@timestamp` of documents whose message has no time of its own.
-    pub(crate) fn set_date(&mut self, ms: i64) {
-        self.date = Some(ms);
+    pub(crate) fn set_date(&mut self, reading: Reading) {
+        self.date = Some(reading);
     }
 
     /// Tags the document: its line is not a JSON object.
@@ -262,13 +281,13 @@ impl OuterFields {
         self.tape().text_since(start)
     }
 
-    /// Returns the time of the envelope, in milliseconds since 1970.
-    pub(super) fn date(&self) -> Option<i64> {
+    /// Returns the time of the envelope.
+    pub(super) fn reading(&self) -> Option<Reading> {
         self.date
     }
 
-    pub(super) fn tags(&self) -> Tags {
-        self.tags
+    pub(super) fn tags(&self) -> &Tags {
+        &self.tags
     }
 
     /// Returns the object of all fields with the names of a document of `encoding`.

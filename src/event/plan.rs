@@ -5,27 +5,30 @@
 //!
 //! The values are those of Logstash's grok filter, including peculiarities that a log can show:
 //!
-//! * `:int` and `:float` read as Ruby's `to_i` and `to_f` do (`12abc` is 12, `abc` is 0). Here the document is tagged
-//!   `_typefailure` if the text holds anything besides a number, so that the zero of `-` can be told from a real zero.
-//! * An empty capture is left out, but an empty `:int` is 0 and an empty `:float` is 0.0.
 //! * Of several captures with the same text in the pattern (`%{INT:port:int}` twice), only the first is converted. If
 //!   they stand in different branches, the second branch gives a text.
 //! * The values of an array are ordered by the text of their captures in the pattern, and then by position.
 //! * Fields of `[@metadata]` are captured and not written.
 //!
-//! It differs from Logstash where Logstash loses content of the line:
+//! It differs from Logstash where Logstash loses content of the line or makes content up:
 //!
+//! * Logstash reads `:int` and `:float` from the beginning of any text (`12abc` is 12, `-` is 0). Here a text that is no
+//!   number as a whole stays a text, tagged `_typefailure:FIELD`.
+//! * For Logstash, an empty `:int` is 0. Here every empty capture is left out.
 //! * Logstash drops every value after a number (`%{INT:a:int} %{INT:a:int}` on `1 2` gives `1`). Here the field is an
 //!   array and all numbers are converted: `[1, 2]`.
-//! * An integer beyond 64 bits stays a text, tagged `_typefailure`: BSON has no larger integers, and JSON documents
+//! * An integer beyond 64 bits stays a text, tagged `_typefailure:FIELD`: BSON has no larger integers, and JSON documents
 //!   hold the same values as BSON documents. The same holds for a decimal beyond the range of doubles.
+
+use std::sync::Arc;
 
 use crate::core::error::{Error, Result};
 use crate::grok::{Field, FieldSlot, FieldType, Span};
 
+use super::field_dates::{COMMON, FieldDates};
 use super::members::ObjectView;
-use super::value::{Look, Value};
-use crate::document::date::Formats;
+use super::value::{Holds, Look, Value};
+use crate::document::date::{DateOptions, Fault, Notes};
 use crate::document::keys::{self, Key};
 use crate::document::{DocumentWriter, Encoding, Tags, value, write_text};
 
@@ -48,6 +51,10 @@ enum Node {
 struct Leaf {
     key: Key,
     slots: Vec<FieldSlot>,
+    /// The index of the reader of its dates.
+    dates: u32,
+    /// The name as patterns write it, for tags.
+    name: Arc<str>,
 }
 
 /// How the parts of a field's name become keys.
@@ -76,17 +83,6 @@ impl<'a> Captured<'a> {
     #[inline]
     pub fn text(&self, slot: usize) -> Option<&'a [u8]> {
         self.spans.get(slot)?.text(self.line)
-    }
-
-    /// Returns the text of `slot` if it gives a value. The text of an empty number is empty, and its value is zero.
-    #[inline]
-    fn value(&self, slot: &FieldSlot) -> Option<&'a [u8]> {
-        let text = self.text(slot.slot);
-        if text.is_none() && is_number(slot) {
-            let span = self.spans.get(slot.slot)?;
-            return (*span != Span::NONE && span.start == span.end).then_some(&[]);
-        }
-        text
     }
 }
 
@@ -130,8 +126,55 @@ impl Plan {
         Ok(Plan { nodes: drafts.into_iter().map(Draft::finish).collect() })
     }
 
+    /// Gives the fields whose formats the user names their own readers.
+    pub fn with_own_dates(mut self, options: &DateOptions) -> Plan {
+        for (index, (path, _)) in options.formats.iter().enumerate() {
+            let mut nodes = &mut self.nodes[..];
+            for (depth, part) in path.iter().enumerate() {
+                let name = Key::stored(part, depth == 0).name;
+                match nodes.iter_mut().find(|node| node.name(Encoding::Json) == name) {
+                    Some(Node::Object { children, .. }) => nodes = children,
+                    Some(Node::Leaf(leaf)) if depth + 1 == path.len() => {
+                        leaf.dates = index as u32 + 1;
+                        break;
+                    }
+                    _ => break,
+                }
+            }
+        }
+        self
+    }
+
+    /// Returns what the documents may hold at the top level under `name`.
+    pub fn holds(&self, encoding: Encoding, name: &str) -> Option<Holds> {
+        let node = self.nodes.iter().find(|node| node.name(encoding) == name)?;
+        Some(match node {
+            Node::Leaf(_) => Holds::Value,
+            Node::Object { .. } => Holds::Object,
+        })
+    }
+
+    /// Whether a field that is called `path`, or is within it, excludes a field of that name. The same holds for a value in the
+    /// place of an object.
+    pub fn excludes(&self, encoding: Encoding, path: &[Key]) -> bool {
+        let mut nodes = &self.nodes;
+        for key in path {
+            match nodes.iter().find(|node| node.name(encoding) == key.name(encoding)) {
+                None => return false,
+                Some(Node::Leaf(_)) => return true,
+                Some(Node::Object { children, .. }) => nodes = children,
+            }
+        }
+        true
+    }
+
+    /// Whether a value may not be of the type of its field.
+    pub fn has_types(&self) -> bool {
+        has_types(&self.nodes)
+    }
+
     /// Looks for the field at `path`.
-    pub fn look<'a>(&self, path: &[Key], captured: &Captured<'a>, dates: &Formats) -> Option<Look<'a>> {
+    pub fn look<'a>(&self, path: &[Key], captured: &Captured<'a>, dates: &FieldDates) -> Option<Look<'a>> {
         let mut nodes = &self.nodes;
         for (depth, part) in path.iter().enumerate() {
             let node = nodes.iter().find(|node| node.name(Encoding::Json) == part.name)?;
@@ -152,7 +195,7 @@ impl Plan {
         &self,
         writer: &mut W,
         captured: &Captured<'_>,
-        dates: &mut Formats,
+        dates: &mut FieldDates,
         tags: &mut Tags,
     ) {
         write_nodes(&self.nodes, None, writer, captured, dates, tags);
@@ -164,12 +207,19 @@ impl Plan {
         outer: ObjectView<'_>,
         writer: &mut W,
         captured: &Captured<'_>,
-        dates: &mut Formats,
+        dates: &mut FieldDates,
         tags: &mut Tags,
     ) {
-        write_outer(&self.nodes, outer, writer, captured, tags);
+        write_outer(&self.nodes, outer, writer, captured);
         write_nodes(&self.nodes, Some(outer), writer, captured, dates, tags);
     }
+}
+
+fn has_types(nodes: &[Node]) -> bool {
+    nodes.iter().any(|node| match node {
+        Node::Leaf(leaf) => leaf.slots.iter().any(|slot| !matches!(slot.kind, FieldType::Text | FieldType::Ip)),
+        Node::Object { children, .. } => has_types(children),
+    })
 }
 
 fn insert(level: &mut Vec<Draft>, field: &Field, depth: usize, naming: Naming) -> Result<()> {
@@ -218,7 +268,9 @@ impl Draft {
     fn finish(self) -> Node {
         let key = self.key;
         match self.content {
-            Content::Leaf(slots) => Node::Leaf(Leaf { key, slots }),
+            Content::Leaf(slots) => {
+                Node::Leaf(Leaf { key, slots, dates: COMMON, name: keys::display_path(&self.path).into() })
+            }
             Content::Object(children) => {
                 Node::Object { key, children: children.into_iter().map(Draft::finish).collect() }
             }
@@ -237,7 +289,7 @@ impl Node {
     /// Returns whether the node writes anything for this line.
     fn has_value(&self, captured: &Captured<'_>) -> bool {
         match self {
-            Node::Leaf(leaf) => leaf.slots.iter().any(|slot| captured.value(slot).is_some()),
+            Node::Leaf(leaf) => leaf.slots.iter().any(|slot| captured.text(slot.slot).is_some()),
             Node::Object { children, .. } => children.iter().any(|child| child.has_value(captured)),
         }
     }
@@ -246,7 +298,7 @@ impl Node {
 impl Leaf {
     /// Returns the values of the slots that have one, with their types.
     fn values<'a>(&self, captured: &Captured<'a>) -> impl Iterator<Item = (FieldType, &'a [u8])> {
-        let values = || self.slots.iter().filter_map(|slot| Some((slot, captured.value(slot)?)));
+        let values = || self.slots.iter().filter_map(|slot| Some((slot, captured.text(slot.slot)?)));
         // Logstash drops values after a number. Here they are kept and converted to numbers as well.
         let numbers = self.slots.len() > 1 && values().any(|(slot, _)| is_number(slot));
         values().map(move |(slot, text)| match slot.kind {
@@ -255,33 +307,30 @@ impl Leaf {
         })
     }
 
-    fn look<'a>(&self, captured: &Captured<'a>, dates: &Formats) -> Look<'a> {
+    fn look<'a>(&self, captured: &Captured<'a>, dates: &FieldDates) -> Look<'a> {
         let mut values = self.values(captured);
         let (Some((kind, text)), None) = (values.next(), values.next()) else { return Look::Other };
         let typed = match kind {
             FieldType::Text | FieldType::Ip => None,
-            FieldType::Int => value::int(text).map(|number| Value::Int(number.value)),
-            FieldType::Float => value::float(text).map(|number| Value::Float(number.value)),
+            FieldType::Int => value::int(text).map(Value::Int),
+            FieldType::Float => value::float(text).map(Value::Float),
             FieldType::Bool => value::bool(text).map(Value::Bool),
-            FieldType::Date => dates.look(text, captured.now_ms).map(Value::Date),
+            FieldType::Date => {
+                let read = dates.peek(self.dates).look(text, captured.now_ms).ok();
+                read.map(|reading| Value::Date(reading.date))
+            }
         };
         Look::Value(typed.unwrap_or(Value::Text(text)))
     }
 }
 
 /// Writes the members of `outer` that no node replaces. An object that is also a node is left to that node.
-fn write_outer<W: DocumentWriter>(
-    nodes: &[Node],
-    outer: ObjectView<'_>,
-    writer: &mut W,
-    captured: &Captured<'_>,
-    tags: &mut Tags,
-) {
+fn write_outer<W: DocumentWriter>(nodes: &[Node], outer: ObjectView<'_>, writer: &mut W, captured: &Captured<'_>) {
     for member in outer.members() {
         match nodes.iter().find(|node| node.name(W::ENCODING) == member.name) {
             Some(Node::Object { .. }) if member.object().is_some() => {}
             Some(node) if node.has_value(captured) => {}
-            _ => member.write(writer, tags),
+            _ => member.write(writer),
         }
     }
 }
@@ -292,16 +341,16 @@ fn write_nodes<W: DocumentWriter>(
     outer: Option<ObjectView<'_>>,
     writer: &mut W,
     captured: &Captured<'_>,
-    dates: &mut Formats,
+    dates: &mut FieldDates,
     tags: &mut Tags,
 ) {
     for node in nodes {
         match node {
             Node::Leaf(leaf) => match leaf.slots[..] {
                 [slot] => {
-                    if let Some(text) = captured.value(&slot) {
+                    if let Some(text) = captured.text(slot.slot) {
                         writer.key(&leaf.key);
-                        write_value(slot.kind, text, writer, captured, dates, tags);
+                        write_value(leaf, slot.kind, text, writer, captured, dates, tags);
                     }
                 }
                 _ => write_repeated(leaf, writer, captured, dates, tags),
@@ -312,7 +361,7 @@ fn write_nodes<W: DocumentWriter>(
                 let mark = writer.open_object();
                 let other = outer.and_then(|outer| outer.find(key.name(W::ENCODING))?.object());
                 if let Some(other) = other {
-                    write_outer(children, other, writer, captured, tags);
+                    write_outer(children, other, writer, captured);
                 }
                 write_nodes(children, other, writer, captured, dates, tags);
                 if writer.is_empty(mark) {
@@ -330,55 +379,55 @@ fn write_repeated<W: DocumentWriter>(
     leaf: &Leaf,
     writer: &mut W,
     captured: &Captured<'_>,
-    dates: &mut Formats,
+    dates: &mut FieldDates,
     tags: &mut Tags,
 ) {
     let mut values = leaf.values(captured);
     let Some((kind, first)) = values.next() else { return };
     writer.key(&leaf.key);
     let Some(second) = values.next() else {
-        return write_value(kind, first, writer, captured, dates, tags);
+        return write_value(leaf, kind, first, writer, captured, dates, tags);
     };
     let mark = writer.open_array();
     for (index, (kind, text)) in [(kind, first), second].into_iter().chain(values).enumerate() {
         writer.item(index);
-        write_value(kind, text, writer, captured, dates, tags);
+        write_value(leaf, kind, text, writer, captured, dates, tags);
     }
     writer.close_array(mark);
 }
 
 #[inline]
 fn write_value<W: DocumentWriter>(
+    leaf: &Leaf,
     kind: FieldType,
     text: &[u8],
     writer: &mut W,
     captured: &Captured<'_>,
-    dates: &mut Formats,
+    dates: &mut FieldDates,
     tags: &mut Tags,
 ) {
     let written = match kind {
         FieldType::Text | FieldType::Ip => return write_text(text, writer, captured.ascii, tags),
-        FieldType::Int => value::int(text).map(|number| {
-            writer.int(number.value);
-            number.whole
-        }),
-        FieldType::Float => value::float(text).map(|number| {
-            writer.float(number.value);
-            number.whole
-        }),
-        FieldType::Bool => value::bool(text).map(|value| {
-            writer.bool(value);
-            true
-        }),
-        FieldType::Date => dates.read(text, captured.now_ms).map(|value| {
-            writer.date(value);
-            true
-        }),
+        FieldType::Int => value::int(text).map(|value| writer.int(value)),
+        FieldType::Float => value::float(text).map(|value| writer.float(value)),
+        FieldType::Bool => value::bool(text).map(|value| writer.bool(value)),
+        FieldType::Date => match dates.at(leaf.dates).read(text, captured.now_ms) {
+            Ok(reading) => {
+                if reading.notes.has(Notes::FOLD) {
+                    tags.add_of(Tags::FOLD, &leaf.name);
+                }
+                writer.date(reading.date);
+                Some(())
+            }
+            Err(Fault::Ambiguous) => {
+                tags.add_of(Tags::AMBIGUOUS_DATE, &leaf.name);
+                return write_text(text, writer, captured.ascii, tags);
+            }
+            Err(Fault::Unread) => None,
+        },
     };
-    if written != Some(true) {
-        tags.add(Tags::TYPE);
-    }
     if written.is_none() {
+        tags.add_of(Tags::TYPE, &leaf.name);
         write_text(text, writer, captured.ascii, tags);
     }
 }

@@ -145,6 +145,7 @@ impl<'t> Reader<'t> {
             false => value::plain_float(number).map(|value| Node::Float(text, value)),
         };
         self.copied &= node.is_some();
+        self.tape.out_of_range |= node.is_none();
         self.tape.nodes.push(node.unwrap_or(Node::OutOfRange(text)));
     }
 

@@ -146,6 +146,7 @@ impl Shape {
         let tape = self.object.moved();
         tape.unescaped.clear();
         tape.lone_surrogate = false;
+        tape.out_of_range = false;
         let (old, new) = (self.line.as_bytes(), line.as_bytes());
         let mut names = self.names.iter();
         // The end of the known line stands for a last value.

@@ -1,5 +1,7 @@
 //! [`Tape`]: a JSON object as a flat list of nodes.
 
+use std::sync::Arc;
+
 use crate::document::{Encoding, keys};
 
 /// One token of a JSON text. The nodes have the order of the text.
@@ -85,6 +87,8 @@ pub(super) struct Tape {
     pub unescaped: String,
     /// Whether a `\u` escape was an unpaired surrogate. It became U+FFFD.
     pub lone_surrogate: bool,
+    /// Whether there is a [`Node::OutOfRange`].
+    pub out_of_range: bool,
     /// The stored names that occur more than once in one object, each listed once.
     duplicates: Vec<Text>,
     /// Working memory: the names of one object, and a new name.
@@ -119,11 +123,41 @@ impl Tape {
         Text::of_unescaped(start, self.unescaped.len())
     }
 
+    /// Calls `call` with the name of each member that holds a [`Node::OutOfRange`], as patterns write it.
+    #[cold]
+    pub fn each_out_of_range(&self, line: &str, mut call: impl FnMut(&Arc<str>)) {
+        // The ends of the open objects and arrays, each with the number of names that lead to it.
+        let mut open: Vec<(usize, usize)> = Vec::new();
+        let mut path: Vec<String> = Vec::new();
+        for (at, node) in self.nodes.iter().enumerate() {
+            while open.last().is_some_and(|(end, _)| *end <= at) {
+                open.pop();
+            }
+            let depth = open.last().map_or(0, |(_, depth)| *depth);
+            // An item of an array has the name of the array.
+            if !matches!(at.checked_sub(1).map(|before| self.nodes[before]), Some(Node::Name { .. })) {
+                path.truncate(depth);
+            }
+            match *node {
+                Node::Name { text, .. } => {
+                    path.truncate(depth);
+                    path.push(self.text(line, text).to_owned());
+                }
+                Node::Object { end } | Node::Array { end } => {
+                    open.push((end as usize, if at == 0 { 0 } else { path.len() }))
+                }
+                Node::OutOfRange(_) => call(&keys::display_path(&path).into()),
+                _ => {}
+            }
+        }
+    }
+
     /// Removes everything and keeps the memory.
     pub fn clear(&mut self) {
         self.nodes.clear();
         self.unescaped.clear();
         self.lone_surrogate = false;
+        self.out_of_range = false;
         self.duplicates.clear();
     }
 
@@ -218,6 +252,7 @@ impl Tape {
         self.nodes.clone_from(&other.nodes);
         self.unescaped.clone_from(&other.unescaped);
         self.lone_surrogate = other.lone_surrogate;
+        self.out_of_range = other.out_of_range;
         self.duplicates.clone_from(&other.duplicates);
     }
 

@@ -190,7 +190,7 @@ fn a_repeated_name_is_an_array_when_more_than_one_of_its_captures_has_a_text() {
 fn a_date_that_does_not_read_leaves_no_timestamp_and_is_tagged() {
     let fields = [field("when", Text, &[0])];
     let date = rule("when", "ISO8601");
-    assert_eq!(encode(&fields, Some(&date), &["noon"]), json!({"when": "noon", "tags": ["_dateparsefailure"]}));
+    assert_eq!(encode(&fields, Some(&date), &["noon"]), json!({"when": "noon", "tags": ["_dateparsefailure:when"]}));
     assert_eq!(encode(&fields, Some(&date), &[""]), json!({}), "no date at all is no failure");
 }
 
@@ -256,7 +256,10 @@ fn wrong_utf8_is_replaced_and_tagged_only_where_it_is_in_a_field() {
     let spans = [Span { start: 0, end: 1 }, Span { start: 1, end: 2 }];
     let write = |encoding, out: &mut Vec<u8>| captured(&mut plan, "é".as_bytes(), &spans, encoding, out);
     let document = both(&id_of("é".as_bytes()), write).unwrap();
-    assert_eq!(Value::Object(document), json!({"a": "\u{FFFD}", "b": 0, "tags": ["_typefailure", "_invalid_utf8"]}));
+    assert_eq!(
+        Value::Object(document),
+        json!({"a": "\u{FFFD}", "b": "\u{FFFD}", "tags": ["_typefailure:b", "_invalid_utf8"]})
+    );
 }
 
 #[test]
@@ -299,7 +302,7 @@ fn a_json_object_passes_through_with_its_names_and_its_date_read() {
     );
     assert_eq!(
         encode_object(Some(&rule("t", "%s")), r#"{"t":[1]}"#).unwrap(),
-        json!({"t": [1], "tags": ["_dateparsefailure"]})
+        json!({"t": [1], "tags": ["_dateparsefailure:t"]})
     );
     assert_eq!(encode_object(Some(&rule("t", "%s")), r#"{"u":null}"#).unwrap(), json!({"u": null}));
 }

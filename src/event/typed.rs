@@ -7,6 +7,7 @@ use crate::document::keys::stored_name;
 use crate::grok::{FieldType, Format, parse_path};
 
 use super::plan::METADATA;
+use super::source_fields::{SPARE_NAMES, source_names};
 
 /// A field of documents, and the type of its values. A field whose values have several types stands in a list once for each
 /// type.
@@ -54,6 +55,18 @@ fn stored(parts: &[String]) -> Vec<String> {
 }
 
 impl TypedFields {
+    /// Returns the same fields with those that the source of a record may add. With `ecs`, these have the names of the Elastic
+    /// Common Schema. A field of the record with the same name counts instead.
+    pub fn with_source(mut self, ecs: bool) -> TypedFields {
+        let text = |path: Vec<String>| TypedField { path, kind: FieldType::Text, repeats: false };
+        for (names, spare) in source_names(ecs).into_iter().zip(SPARE_NAMES) {
+            let is_same = |field: &TypedField| field.path.iter().zip(names).all(|(a, b)| a == b);
+            let name = if self.fields.iter().any(is_same) { &[spare][..] } else { names };
+            self.fields.push(text(name.iter().map(ToString::to_string).collect()));
+        }
+        self
+    }
+
     /// Returns the fields of the documents of `format`. A line that does not match has `message`, so this field is always
     /// there. Of a format for JSON objects, no other field is known.
     pub fn of(format: &Format) -> TypedFields {

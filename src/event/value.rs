@@ -15,7 +15,7 @@ pub(super) fn write_value<W: DocumentWriter>(value: Value<'_>, writer: &mut W, t
         Value::Bool(value) => writer.bool(value),
         Value::Int(value) => writer.int(value),
         Value::Float(value) => writer.float(value),
-        Value::Date(ms) => writer.date(ms),
+        Value::Date(date) => writer.date(date),
         Value::Text(text) => write_text(text, writer, text.is_ascii(), tags),
     }
 }
@@ -39,6 +39,11 @@ impl FieldPath {
         Ok(FieldPath(parts.iter().enumerate().map(|(depth, part)| Key::stored(part, depth == 0)).collect()))
     }
 
+    /// Returns the field with these levels, none of which belongs to logator.
+    pub fn of(levels: &[impl AsRef<str>]) -> FieldPath {
+        FieldPath(levels.iter().enumerate().map(|(depth, part)| Key::stored(part.as_ref(), depth == 0)).collect())
+    }
+
     /// Returns the keys of its levels.
     pub(super) fn keys(&self) -> &[Key] {
         &self.0
@@ -54,6 +59,13 @@ impl FieldPath {
         let same = |(a, b): (&Key, &Key)| a.name == b.name;
         self.0.len() <= other.0.len() && self.0.iter().zip(&*other.0).all(same)
     }
+}
+
+/// What a record has at the top level under a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
+    Object,
+    Value,
 }
 
 /// What stands at a path.

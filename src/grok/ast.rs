@@ -100,6 +100,19 @@ pub(crate) struct Expression {
 }
 
 impl Node {
+    /// Whether some part of the tree matches the newline, and nothing else but ends of lines.
+    pub(crate) fn names_newline(&self) -> bool {
+        match self {
+            Node::Set(set) => set.is_newline(),
+            Node::Concat(parts) | Node::Alternate(parts) => parts.iter().any(Node::names_newline),
+            Node::Repeat { node, .. } | Node::Capture { node, .. } | Node::Atomic(node) | Node::Around { node, .. } => {
+                node.names_newline()
+            }
+            Node::Conditional { yes, no, .. } => yes.names_newline() || no.names_newline(),
+            Node::Empty | Node::Look(_) | Node::Backreference { .. } | Node::Foreign(_) => false,
+        }
+    }
+
     /// Returns a sequence of `parts`, flattened.
     pub(crate) fn concat(parts: impl IntoIterator<Item = Node>) -> Node {
         let mut flat = Vec::new();

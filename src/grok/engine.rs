@@ -26,6 +26,12 @@ struct Shared {
     program: Program,
 }
 
+/// Whether `text` sets an option of expressions, as in `(?m)` or `(?im:…)`.
+fn sets_option(text: &str, option: char) -> bool {
+    let mut groups = text.split("(?").skip(1);
+    groups.any(|group| group.chars().take_while(char::is_ascii_lowercase).any(|letter| letter == option))
+}
+
 /// The engine of a pattern.
 enum Program {
     /// The linear-time engine, for a regular expression.
@@ -89,6 +95,12 @@ impl Pattern {
         let (fields, slots) = (fields(&parsed.slots), parsed.slots.len());
         let text = Arc::clone(&written.text);
         Ok(Pattern { shared: Arc::new(Shared { name: name.into(), text, fields, slots, parsed, program }) })
+    }
+
+    /// Whether the pattern names a newline: it has `\n` or `\R`, or sets the option `(?m)` itself. A dot matches the newline in any
+    /// case, and a class such as `\s` or `[^"]` does so too; they do not name it.
+    pub fn names_newline(&self) -> bool {
+        sets_option(&self.shared.text, 'm') || self.shared.parsed.expression.node.names_newline()
     }
 
     /// Returns the same pattern on PCRE2, even if it is regular. It is used for comparisons.
@@ -233,6 +245,15 @@ impl Captures<'_> {
         match &self.found {
             Found::Linear(found) => found.span(slot),
             Found::Backtracking(found) => found.span(slot),
+        }
+    }
+
+    /// Returns the span of the whole match. It may be smaller than the line, because a pattern has no anchors of its own.
+    #[inline]
+    pub fn whole(&self) -> Span {
+        match &self.found {
+            Found::Linear(found) => found.whole(),
+            Found::Backtracking(found) => found.whole(),
         }
     }
 }

@@ -20,6 +20,11 @@ pub struct Format {
     pub rule: Rule,
     /// The field that becomes `@timestamp`; `None` for patterns given with `-p`.
     pub date: Option<DateRule>,
+    /// The levels of the field that gets the lines of a record after its first one; `None` if the format names none.
+    pub rest: Option<Vec<String>>,
+    /// Whether its lines are syslog messages. The reader of headers reads them, so that they have the same fields as messages from
+    /// the network; the pattern only tells them.
+    pub syslog: bool,
 }
 
 impl Format {
@@ -39,6 +44,17 @@ pub enum Rule {
     Pattern(Pattern),
     /// The line is a JSON object, and its members are the fields.
     JsonObject,
+}
+
+impl Rule {
+    /// Whether the rule reads the whole of a record of several lines. A JSON object may have several lines. A pattern reads the
+    /// first line, unless it names a newline itself ([`Pattern::names_newline`]).
+    pub fn may_span_lines(&self) -> bool {
+        match self {
+            Rule::Pattern(pattern) => pattern.names_newline(),
+            Rule::JsonObject => true,
+        }
+    }
 }
 
 /// The field that holds the time of the line and becomes `@timestamp`, and the formats of that time.
@@ -64,7 +80,10 @@ pub(crate) struct Spec {
     types: Vec<(Vec<String>, FieldType)>,
     /// Whether only a user who names the format gets it. `--format auto` leaves it out.
     pub(crate) by_name: bool,
+    /// Whether its lines are syslog messages.
+    pub(crate) syslog: bool,
     pub(crate) date: Option<DateRule>,
+    pub(crate) rest: Option<Vec<String>>,
     #[cfg_attr(not(test), allow(dead_code, reason = "the goldens are checked by the tests"))]
     pub(crate) golden: Vec<Golden>,
     #[cfg_attr(not(test), allow(dead_code, reason = "the goldens are checked by the tests"))]
@@ -91,8 +110,11 @@ struct Raw {
     #[serde(default)]
     by_name: bool,
     #[serde(default)]
+    syslog: bool,
+    #[serde(default)]
     types: BTreeMap<String, String>,
     date: Option<RawDate>,
+    rest: Option<String>,
     sign: Option<String>,
     #[serde(default)]
     golden: Vec<Golden>,
@@ -109,6 +131,7 @@ struct RawEcs {
     #[serde(default)]
     types: BTreeMap<String, String>,
     date: Option<RawDate>,
+    rest: Option<String>,
     #[serde(default)]
     golden: Vec<Golden>,
 }
@@ -120,6 +143,7 @@ impl Raw {
             self.pattern = Some(ecs.pattern);
             self.types = ecs.types;
             self.date = ecs.date.or(self.date);
+            self.rest = ecs.rest.or(self.rest);
             self.golden = ecs.golden;
         }
         self
@@ -185,9 +209,10 @@ fn spec(file: &str, name: String, raw: Raw, ecs: bool) -> Result<Spec> {
             Some(DateRule { paths, formats: date.formats })
         }
     };
-    let (file, by_name) = (file.to_owned(), raw.by_name);
+    let rest = raw.rest.as_deref().map(|field| path("rest", field)).transpose()?;
+    let (file, by_name, syslog) = (file.to_owned(), raw.by_name, raw.syslog);
     let (pattern, sign, golden, no_match) = (raw.pattern, raw.sign, raw.golden, raw.no_match);
-    Ok(Spec { name, file, pattern, sign, types, by_name, date, golden, no_match })
+    Ok(Spec { name, file, pattern, sign, types, by_name, syslog, date, rest, golden, no_match })
 }
 
 impl Spec {
@@ -222,6 +247,6 @@ fn shown(path: &[String]) -> String {
 }
 
 /// Returns whether `line` is one JSON object.
-pub(crate) fn is_json_object(line: &[u8]) -> bool {
+pub fn is_json_object(line: &[u8]) -> bool {
     line.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
 }

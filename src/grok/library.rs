@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::core::error::{Error, Result};
+use crate::core::lines::first_line;
 use crate::grok::builtin;
 use crate::grok::engine::Pattern;
 use crate::grok::fault::{Written, did_you_mean};
@@ -160,9 +161,21 @@ impl Library {
     }
 
     /// Compiles a pattern given with `-p` as a format. It has only the types in the pattern, and no date.
+    ///
+    /// # Errors
+    /// Like [`compile`](Library::compile).
     pub fn pattern(&self, text: &str) -> Result<Format> {
-        let pattern = self.compile(text)?;
-        Ok(Format { name: pattern.name().to_owned(), rule: Rule::Pattern(pattern), date: None })
+        self.pattern_from("pattern given with -p", text)
+    }
+
+    /// Compiles a pattern that was given elsewhere as such a format. `place` describes that place in errors.
+    ///
+    /// # Errors
+    /// Like [`compile`](Library::compile).
+    pub fn pattern_from(&self, place: &str, text: &str) -> Result<Format> {
+        let pattern = self.compile_from(place, text)?;
+        let name = pattern.name().to_owned();
+        Ok(Format { name, rule: Rule::Pattern(pattern), date: None, rest: None, syslog: false })
     }
 
     /// Returns the names of all formats, in the order in which [`detect`](Library::detect) prefers them.
@@ -171,7 +184,7 @@ impl Library {
     }
 
     /// Detects the format of `lines` for `--format auto`: the format that matches the most lines, and at least half of
-    /// them. Empty lines are ignored. If several formats match equally many lines, the first in `formats.toml` wins.
+    /// them. Empty lines are ignored. A line may be a record of several lines; see [`Rule::may_span_lines`]. If several formats match equally many lines, the first in `formats.toml` wins.
     pub fn detect(&self, lines: &[&[u8]]) -> Option<Format> {
         let lines: Vec<&[u8]> = lines.iter().copied().filter(|line| !line.is_empty()).collect();
         let mut best: Option<(usize, Format)> = None;
@@ -205,7 +218,8 @@ impl Library {
                 Rule::Pattern(pattern.retyped(|field| spec.type_of(&field.path)))
             }
         };
-        Ok(Format { name: spec.name.clone(), rule, date: spec.date.clone() })
+        let (name, date, rest) = (spec.name.clone(), spec.date.clone(), spec.rest.clone());
+        Ok(Format { name, rule, date, rest, syslog: spec.syslog })
     }
 
     /// Returns all definitions.
@@ -222,15 +236,19 @@ impl Library {
 fn count_matches(rule: &Rule, sign: Option<&Pattern>, lines: &[&[u8]]) -> usize {
     let mut sign = sign.map(Pattern::matcher);
     let mut wanted = lines.iter().filter(|line| match &mut sign {
-        Some(matcher) => matches!(matcher.captures(line), Ok(Some(_))),
+        Some(matcher) => matches!(matcher.captures(first_line(line)), Ok(Some(_))),
         None => true,
     });
     match rule {
-        Rule::JsonObject => wanted.filter(|line| is_json_object(line)).count(),
+        Rule::JsonObject => wanted.filter(|line| is_json_object(line) || is_json_object(first_line(line))).count(),
         Rule::Pattern(pattern) => {
             let mut matcher = pattern.matcher();
+            let spans = rule.may_span_lines();
             let mut count = 0;
-            wanted.by_ref().for_each(|line| count += usize::from(matches!(matcher.captures(line), Ok(Some(_)))));
+            wanted.by_ref().for_each(|line| {
+                let seen = if spans { line } else { first_line(line) };
+                count += usize::from(matches!(matcher.captures(seen), Ok(Some(_))));
+            });
             count
         }
     }

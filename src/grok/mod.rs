@@ -35,7 +35,7 @@ mod unicode;
 pub use engine::{Captures, Matcher, Pattern, Stopped};
 pub use explain::{Explainer, Parts, Reached};
 pub(crate) use field::parse_path;
-pub use format::{DateRule, Format, Rule};
+pub use format::{DateRule, Format, Rule, is_json_object};
 pub use library::Library;
 pub use pattern_file::Definition;
 pub use select::Selector;

@@ -30,6 +30,13 @@ impl Set {
         Set { ranges: vec![(c as u32, c as u32)], raw: false }
     }
 
+    /// Whether it has the newline, and no other characters than those that end lines.
+    pub(crate) fn is_newline(&self) -> bool {
+        let is_end = |c: u32| matches!(c, 0x0A..=0x0D | 0x85 | 0x2028 | 0x2029);
+        let all_end = self.ranges.iter().all(|&(low, high)| (low..=high.min(low + 8)).all(is_end) && high - low <= 8);
+        all_end && self.ranges.iter().any(|&(low, high)| (low..=high).contains(&0x0A))
+    }
+
     /// Returns the union of `ranges`, both ends included, in any order.
     pub(crate) fn ranges(ranges: impl IntoIterator<Item = (u32, u32)>) -> Set {
         let mut sorted: Vec<(u32, u32)> = ranges.into_iter().filter(|(low, high)| low <= high).collect();

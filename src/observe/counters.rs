@@ -14,7 +14,9 @@
 //! |---|---|
 //! | 1 to 63 | of a job; they have no label |
 //! | 64 to 95 | of each pattern |
-//! | 96 to 127 | of each stage |
+//! | 96 to 111 | of each stage |
+//! | 112 to 119 | of each tag |
+//! | 120 to 127 | of the dates of records, by the zone of dates that name none |
 //! | 128 to 191 | of each sink, whatever its kind |
 //! | 192 to 255 | of `logator-push` (from 192), `logator-pull` (from 208) and `logator-probe` (from 224) |
 //! | from 256 | of sources of one kind, 32 for each kind: syslog has 256 to 287 |
@@ -39,6 +41,10 @@ pub enum Scope {
     Pattern,
     /// Each step that changes or drops events.
     Stage,
+    /// The zone of dates that name none.
+    Zone,
+    /// Each tag of documents.
+    Tag,
     /// Each sink.
     Sink,
     /// Each input without an end.
@@ -58,6 +64,8 @@ impl Scope {
             Scope::Job | Scope::Push | Scope::Pull | Scope::Probe => None,
             Scope::Pattern => Some("pattern"),
             Scope::Stage => Some("stage"),
+            Scope::Zone => Some("zone"),
+            Scope::Tag => Some("tag"),
             Scope::Sink => Some("sink"),
             Scope::Source => Some("source"),
         }
@@ -69,6 +77,8 @@ impl Scope {
             Scope::Job | Scope::Push | Scope::Pull | Scope::Probe => None,
             Scope::Pattern => Some("patterns"),
             Scope::Stage => Some("stages"),
+            Scope::Zone => Some("dates"),
+            Scope::Tag => Some("tags"),
             Scope::Sink => Some("sinks"),
             Scope::Source => Some("sources"),
         }
@@ -214,7 +224,7 @@ counter_struct! {
     #[serde(default, skip_serializing_if = "is_zero")]
     delivered = 6, "lines", NotZero, "Lines that a peer of the line dialogue received, and after which it asked for the next line. The queue does not know whether the peer stored them.";
     #[serde(default, skip_serializing_if = "is_zero")]
-    joined = 7, "lines", NotZero, "Lines that are pieces of a longer line of a container. The last piece has another fate, which is that of the whole line.";
+    joined = 7, "lines", NotZero, "Lines that are pieces of a longer line of a container, or lines of a record of a container. The last one has another fate, which is that of the whole record.";
 }
 
 counters! {
@@ -232,7 +242,10 @@ counters! {
     REFUSED_REQUESTS = 19, "refused_requests", "requests", "Requests to the queue that were answered with an error.", shown(REJECTED);
     UNAUTHORIZED = 20, "unauthorized", "connections", "Connections to the queue with a key that is not on the list.", shown(REJECTED);
     FAILED_HANDSHAKES = 21, "failed_handshakes", "connections", "Connections to the queue whose handshake failed: the peer speaks no ZeroMQ, has no key, or has the key of another queue.", shown(REJECTED);
+    LINES = 30, "lines", "lines", "The lines of the records in `read`. A record may have several lines (`--multiline`).";
+    FILTERED_HEADER = 31, "filtered_header", "lines", "Header lines, such as `#Fields:`. They have no document, and are among the filtered lines.", shown(Shown::NotZero);
     UNREPORTED = 22, "unreported", "rows", "Patterns, stages and sinks that a worker did not report to its queue, because their names were too long for one message.", shown(Shown::NotZero);
+    NULS = 34, "nul_bytes", "bytes", "NUL bytes between records, which a truncated file or a loss of power leaves. They were left out and are part of no record.", shown(Shown::NotZero);
 }
 
 /// The receipt is closed before the queue stops serving late workers.
@@ -255,8 +268,23 @@ counters! {
     STAGE_NANOSECONDS = 98, "nanoseconds", "nanoseconds", "Time spent on all these events, summed over threads. It is an estimate: about one event in 32 is timed.";
 }
 
+counters! {
+    /// The counters of each tag.
+    pub TAG of Tag;
+    TAGGED = 112, "documents", "documents", "Documents that were made with the tag. A document counts again if its batch came back. A process counts 100 tags by their names, and all others together.", words(Words::Always("{} documents"));
+}
+
+counters! {
+    /// The counters of the times of records.
+    pub DATES of Zone;
+    ZONELESS = 120, "zoneless", "records", "Records whose time names no zone. It was read in this zone.", shown(Shown::NotZero);
+    GUESSED_YEARS = 121, "guessed_years", "records", "Records whose time names no year. The year follows from the time of the source, or is that of `--base-year`.", shown(Shown::NotZero);
+    FOLDS = 122, "folds", "records", "Records whose time the clock of the zone showed twice, because it was put back. They are tagged `_datefold`.", shown(Shown::NotZero);
+    AMBIGUOUS = 123, "ambiguous", "records", "Records whose time may be several times: the order of its numbers or the meaning of its zone is not known. They are tagged `_dateambiguous`.", shown(Shown::NotZero);
+}
+
 /// The counters that no source or sink declares.
-pub const TABLE: [&[CounterSpec]; 4] = [FATES, JOB, PATTERN, STAGE];
+pub const TABLE: [&[CounterSpec]; 6] = [FATES, JOB, PATTERN, STAGE, TAG, DATES];
 
 /// Returns the counter with this number among `lists`.
 pub fn find(lists: &[&'static [CounterSpec]], number: u16) -> Option<&'static CounterSpec> {

@@ -106,9 +106,9 @@ impl HopDocument<'_> {
         };
         let number_of = |value: u64| Value::Int(i64::try_from(value).unwrap_or(i64::MAX));
         let text = |text: &'static str| Value::Text(text.as_bytes());
-        let started = Value::Date(hop.started_at / 1_000_000);
+        let started = Value::Date((hop.started_at / 1_000_000).into());
         set(TIMESTAMP, started);
-        set(SCHEDULED_AT, Value::Date(i64::try_from(scheduled_at / 1_000_000).unwrap_or(i64::MAX)));
+        set(SCHEDULED_AT, Value::Date(i64::try_from(scheduled_at / 1_000_000).unwrap_or(i64::MAX).into()));
         set(STARTED_AT, started);
         // Lateness and missed occurrences belong to the request, so sums over documents are right.
         if number == 1 {
@@ -161,7 +161,7 @@ impl HopDocument<'_> {
                 }
             }
             if let Some(seconds) = tls.certificate_expiry {
-                set(CERTIFICATE_EXPIRES_AT, Value::Date(seconds.saturating_mul(1000)));
+                set(CERTIFICATE_EXPIRES_AT, Value::Date(seconds.saturating_mul(1000).into()));
             }
         }
     }

@@ -7,6 +7,7 @@
 //! by its leases, which expire ([`poison`]). The line is then *poison*. It stays poison until the program that runs the
 //! queue has written its dead letter and [buries](Queue::bury) it.
 
+mod counted;
 mod expiry;
 pub mod poison;
 pub mod shared;
@@ -16,9 +17,11 @@ mod tests;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
+pub use self::counted::{Counted, counted};
 use self::poison::{Candidates, LeaseHistory, Poison, TrackedBatch};
 use crate::core::batch::{BLOCK_BYTES, Batch};
-use crate::observe::counters::{BYTES, LATE_ACKS, READ, REDELIVERED, Snapshot, Tally};
+use crate::core::records::HEADER;
+use crate::observe::counters::{BYTES, LATE_ACKS, LINES, READ, REDELIVERED, Snapshot, Tally};
 
 /// The number of one lease. A queue never uses a number twice.
 pub type LeaseId = u64;
@@ -170,23 +173,20 @@ impl Queue {
     }
 
     fn settle(&mut self, batch: Batch) {
-        if self.keeps_settled || batch.ticket.is_some() {
-            self.settled.push(batch);
-        }
+        self.settled.extend(Some(batch).filter(|batch| self.keeps_settled || batch.ticket.is_some()));
     }
 
     /// Puts in a batch from a reader.
     pub fn offer(&mut self, batch: Batch) {
-        self.counts.add(&READ, u64::from(batch.records));
-        self.counts.add(&BYTES, batch.data.len() as u64);
+        counted(&batch).iter().for_each(|(counter, number)| self.counts.add(counter, *number));
         self.ready_bytes += batch.data.len();
         self.ready.push_back(TrackedBatch::new(batch));
     }
 
     /// Counts a line that the reader wrote to the dead letters itself. `bytes` is its length with its line end.
     pub fn count_dead_letter(&mut self, bytes: u64) {
-        self.counts.add(&READ, 1);
-        self.counts.add(&BYTES, bytes);
+        let read = [(&READ, 1), (&LINES, 1), (&BYTES, bytes)];
+        read.iter().for_each(|(counter, number)| self.counts.add(counter, *number));
         self.counts.add_tally(Tally { dead_lettered: 1, ..Tally::default() });
     }
 
@@ -238,9 +238,14 @@ impl Queue {
         self.ready.iter().chain(&self.candidates.waiting).chain(poison).chain(leased)
     }
 
-    /// Returns the number of lines that are not accounted for: ready, leased or poison.
+    /// Returns the number of records that are not accounted for.
     pub fn outstanding_lines(&self) -> u64 {
         self.outstanding().map(|waiting| u64::from(waiting.batch.records)).sum()
+    }
+
+    /// Returns the number of their lines.
+    pub fn outstanding_text_lines(&self) -> u64 {
+        self.outstanding().map(|waiting| counted(&waiting.batch)[1].1).sum()
     }
 
     /// Returns the bytes that are not leased, and the bytes that are.
@@ -299,7 +304,7 @@ impl Queue {
                     let rest = std::mem::replace(&mut next, first);
                     self.push_front(rest, candidate);
                 }
-                if !next.batch.records().any(|record| accepts(record.bytes)) {
+                if next.batch.framing.has(HEADER, 0) || !next.batch.records().any(|record| accepts(record.bytes)) {
                     let filtered = u64::from(next.batch.records);
                     self.counts.add_tally(Tally { filtered, ..Tally::default() });
                     self.settle(next.batch);
@@ -410,8 +415,8 @@ impl Queue {
     /// Gives back all leases of `peer`, and returns their number.
     pub fn release_all(&mut self, peer: PeerId) -> usize {
         self.allowed.remove(&peer);
-        let mut ids: Vec<LeaseId> =
-            self.leases.iter().filter(|(_, lease)| lease.peer == peer).map(|(&id, _)| id).collect();
+        let held = self.leases.iter().filter(|(_, lease)| lease.peer == peer);
+        let mut ids: Vec<LeaseId> = held.map(|(&id, _)| id).collect();
         // The latest lease goes first, because each batch is put at the front. Then the earliest batch is in front.
         ids.sort_unstable_by(|a, b| b.cmp(a));
         ids.iter().filter(|&&id| self.release(id)).count()
@@ -432,8 +437,7 @@ impl Queue {
         recalled.sort_by_key(|batch| (batch.ticket, batch.offset));
         for batch in &recalled {
             self.ready_bytes -= batch.data.len();
-            self.counts.subtract(&READ, u64::from(batch.records));
-            self.counts.subtract(&BYTES, batch.data.len() as u64);
+            counted(batch).into_iter().for_each(|(counter, number)| self.counts.subtract(counter, number));
         }
         recalled
     }

@@ -11,7 +11,7 @@ use crate::core::batch::Batch;
 use crate::core::error::Result;
 use crate::core::offered::Offered;
 use crate::core::stop::Waker;
-use crate::observe::counters::{BYTES, READ, Snapshot, Tally};
+use crate::observe::counters::{BYTES, LINES, NULS, READ, Snapshot, Tally};
 use crate::observe::details::Seldom;
 
 static HANDED_OUT: Seldom = Seldom::new();
@@ -32,6 +32,8 @@ pub struct SharedQueue {
     /// Workers of the same process wait here until there is work.
     work: Condvar,
     started: Instant,
+    /// The number of the first lease.
+    first_lease: LeaseId,
     /// Wakes a server that waits on sockets.
     notify: Option<Notify>,
     /// Gets the batches that were settled.
@@ -56,9 +58,10 @@ impl SharedQueue {
     pub fn new(limits: Limits, notify: Option<Notify>) -> Result<Self> {
         let room = Waker::new()?;
         room.wake();
+        let first_lease = fastrand::u64(..);
         Ok(SharedQueue {
             queue: Mutex::new(State {
-                queue: Queue::new(limits, fastrand::u64(..)),
+                queue: Queue::new(limits, first_lease),
                 stopped: false,
                 has_room: true,
                 last_ack: Duration::ZERO,
@@ -66,6 +69,7 @@ impl SharedQueue {
             room,
             work: Condvar::new(),
             started: Instant::now(),
+            first_lease,
             notify,
             settle: None,
         })
@@ -79,6 +83,11 @@ impl SharedQueue {
         }
         self.settle = Some(settle);
         self
+    }
+
+    /// Returns how many batches were handed out before the one with this lease.
+    pub fn handed_out_before(&self, lease: LeaseId) -> u64 {
+        lease.wrapping_sub(self.first_lease)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -168,8 +177,14 @@ impl SharedQueue {
     pub fn count_filtered(&self, bytes: u64) {
         let counts = &mut self.lock().queue.counts;
         counts.add(&READ, 1);
+        counts.add(&LINES, 1);
         counts.add(&BYTES, bytes);
         counts.add_tally(Tally { filtered: 1, ..Tally::default() });
+    }
+
+    /// Counts NULs that the reader left out between records.
+    pub fn count_nuls(&self, bytes: u64) {
+        self.lock().queue.counts.add(&NULS, bytes);
     }
 
     /// Ends the input: no `offer` follows.
@@ -351,6 +366,11 @@ impl SharedQueue {
     /// See [`Queue::outstanding_lines`].
     pub fn outstanding_lines(&self) -> u64 {
         self.lock().queue.outstanding_lines()
+    }
+
+    /// See [`Queue::outstanding_text_lines`].
+    pub fn outstanding_text_lines(&self) -> u64 {
+        self.lock().queue.outstanding_text_lines()
     }
 
     /// See [`Queue::allow`].

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::core::context::Context;
 use crate::core::error::Result;
 use crate::core::record::RecordId;
+use crate::core::turns::Turn;
 use crate::document::Documents;
 use crate::event::Layout;
 use crate::observe::counters::Counters;
@@ -43,6 +44,24 @@ pub trait Sink: Send + Sync {
     /// An error means that nothing is known about single documents, for example because the disk is full or the login
     /// is refused. In that case no document counts as stored, the batch goes back to the queue, and the worker stops.
     fn store(&self, documents: &Documents, outcomes: &mut Vec<Outcome>) -> Result<()>;
+
+    /// Returns whether the sink wants its batches in the order in which they were read. It then gets all of them through
+    /// [`store_in_turn`](Sink::store_in_turn).
+    fn keeps_order(&self) -> bool {
+        false
+    }
+
+    /// Stores `documents` as [`store`](Sink::store) does, after the documents of all earlier turns. A sink that
+    /// [keeps the order](Sink::keeps_order) waits for its turn as late as it can, and ends it as soon as it can.
+    ///
+    /// # Errors
+    /// The errors of [`store`](Sink::store); or the turn is [missed](crate::core::turns::is_missed).
+    fn store_in_turn(&self, documents: &Documents, turn: Turn<'_>, outcomes: &mut Vec<Outcome>) -> Result<()> {
+        turn.wait()?;
+        self.store(documents, outcomes)?;
+        turn.pass();
+        Ok(())
+    }
 
     /// Finishes open files, for example the trailer of a compressed one. No call of `store` follows.
     fn close(&self) -> Result<()> {
@@ -114,6 +133,14 @@ impl AnySink {
         match self {
             AnySink::Documents(sink) => Some(sink.layout()),
             AnySink::Records(_) => None,
+        }
+    }
+
+    /// Returns whether the sink wants its batches in the order in which they were read.
+    pub fn keeps_order(&self) -> bool {
+        match self {
+            AnySink::Documents(sink) => sink.keeps_order(),
+            AnySink::Records(_) => false,
         }
     }
 

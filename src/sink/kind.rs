@@ -97,6 +97,8 @@ pub struct Opening<'a> {
     pub formats: &'a [Format],
     /// The fields of the documents of a job that has no formats because it makes its documents itself.
     pub fields: Option<&'a TypedFields>,
+    /// Whether the fields that a source adds have the names of the Elastic Common Schema.
+    pub ecs: bool,
     /// The values of the options of the sink's kind.
     pub options: OptionValues,
     /// The bytes of memory for batches that are being stored. A sink that keeps documents for its requests keeps no more of them.
@@ -109,7 +111,7 @@ const MEMORY: usize = 64 << 20;
 impl<'a> Opening<'a> {
     /// Opens a sink that waits with `waits`, without formats and options.
     pub fn new(waits: &'a Waits) -> Opening<'a> {
-        Opening { waits, formats: &[], fields: None, options: OptionValues::default(), memory: MEMORY }
+        Opening { waits, formats: &[], fields: None, ecs: false, options: OptionValues::default(), memory: MEMORY }
     }
 
     /// Returns the fields of all documents, with their types. `purpose` says in messages what needs them, as in `format=avro`.
@@ -119,7 +121,7 @@ impl<'a> Opening<'a> {
     pub fn typed_fields(&self, purpose: &str) -> Result<Cow<'a, TypedFields>> {
         match (self.fields, self.formats) {
             (Some(fields), _) => Ok(Cow::Borrowed(fields)),
-            (None, [format]) => Ok(Cow::Owned(TypedFields::of(format))),
+            (None, [format]) => Ok(Cow::Owned(TypedFields::of(format).with_source(self.ecs))),
             (None, []) => Err(Error::usage(format!(
                 "{purpose} needs the fields of the documents before the first line is read: name one format with -f FORMAT, or \
                  one pattern with -p PATTERN"

@@ -9,13 +9,16 @@
 //! If lines are joined to records, or if lines must stay together, they stay in the block until a later line shows that they
 //! are complete (`Dividing`).
 
+mod beginning;
 mod delivery;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::binary::GAP;
 use super::block_pool::BlockPool;
-use super::dividing::Dividing;
+use super::dividing::{Closing, Dividing};
+use super::encodings::{Carrier, EncodingRule, Text};
 use super::grouping::Grouping;
 use super::heading::Heading;
 use super::joiner::{Joining, RecordEnd};
@@ -25,9 +28,11 @@ use super::outlet::Outlet;
 use super::overlong::Overlong;
 use super::receiver::BatchSize;
 use super::record_rules::RecordRules;
+use super::times::Times;
 use crate::core::context::{Context, Origin};
 use crate::core::envelope::Envelope;
 use crate::core::error::Result;
+use crate::core::line_end::LineEnd;
 use crate::core::record::IdRule;
 
 /// Lines that fill less than 1/`SMALL_PART` of a block are copied before they are delivered. A slow input makes batches
@@ -50,6 +55,10 @@ pub struct Cutter<'a> {
     pub rules: &'a RecordRules,
     /// The contents before and after each content, which may share a line with it.
     pub joint: Joint<'a>,
+    /// How the encoding of a content is found.
+    pub encoding: EncodingRule,
+    /// What the contents come from.
+    pub carrier: Carrier,
 }
 
 /// The state of one content: the bytes that were read and not delivered yet.
@@ -58,10 +67,13 @@ pub struct Content {
     origin: Option<Arc<Origin>>,
     /// The time of the bytes that were read last, in milliseconds since 1970.
     time_ms: i64,
+    /// The times of the bytes that were not delivered, if they differ.
+    times: Times,
     /// The offset in the content of the first byte that was not delivered. The block begins there.
     offset: u64,
     /// The number of lines that were delivered.
     lines: u64,
+    newlines: Newlines,
     block: Vec<u8>,
     filled: usize,
     /// The number of bytes at the start of the block that hold no newline, as far as was searched.
@@ -70,13 +82,40 @@ pub struct Content {
     long: Option<Overlong>,
     /// Whether the next bytes are the rest of a line whose first part was delivered.
     rest: bool,
+    /// Whether a block was asked for.
+    has_begun: bool,
     /// The records of the block, if a record is not simply a line.
     dividing: Option<Box<dyn Dividing>>,
     heading: Heading,
+    /// What the first bytes have told.
+    text: Option<Text>,
+    /// The number of NULs at the end of the block whose run is within a line and may go on.
+    open_nuls: usize,
     /// The pieces of a line that the content before left open.
     before: Option<Arc<[u8]>>,
     /// Whether the open lines at the end of the block go on in the next content.
     continues: bool,
+}
+
+/// The number of line ends before the first byte that was not delivered, if it is known.
+#[derive(Debug, Clone, Copy)]
+struct Newlines(Option<u64>);
+
+impl Default for Newlines {
+    fn default() -> Newlines {
+        Newlines(Some(0))
+    }
+}
+
+impl Newlines {
+    /// The number of the line that comes next, from 1 on.
+    fn line(self) -> Option<u64> {
+        self.0.map(|newlines| newlines + 1)
+    }
+
+    fn add(&mut self, newlines: u64) {
+        self.0 = self.0.map(|before| before + newlines);
+    }
 }
 
 impl Content {
@@ -116,6 +155,10 @@ impl Content {
     /// Begins at `offset` of the content. Nothing was read of it yet.
     pub fn skip_to(&mut self, offset: u64) {
         self.offset = offset;
+        self.text = Some(Text::UTF_8);
+        if offset > 0 {
+            self.newlines = Newlines(None);
+        }
     }
 
     /// Whether the content has an origin. The origin is set by the first delivery and does not change after that.
@@ -125,8 +168,10 @@ impl Content {
 
     /// The free part of the block, which the next bytes are read into. It is never empty.
     pub fn room(&mut self, cutter: &Cutter) -> &mut [u8] {
-        if let (None, Some(rule)) = (&self.dividing, &cutter.rules.join) {
-            self.dividing = Some(Box::new(Joining::new(rule)));
+        if !std::mem::replace(&mut self.has_begun, true) && self.dividing.is_none() {
+            let RecordRules { join, header } = cutter.rules;
+            let joining = Joining::new(join.as_ref(), header.as_ref(), self.offset);
+            self.dividing = joining.map(|joining| Box::new(joining) as _);
         }
         if self.block.len() < cutter.size.bytes {
             let mut block = cutter.pool.take(cutter.size.bytes);
@@ -146,6 +191,12 @@ impl Content {
     pub fn advance(&mut self, length: usize, time_ms: i64) {
         self.filled += length;
         self.time_ms = time_ms;
+    }
+
+    /// The same as [`advance`](Self::advance), but each record gets the time of the bytes that it begins with.
+    pub fn advance_exactly(&mut self, length: usize, time_ms: i64) {
+        self.times.note(self.offset + self.filled as u64, self.time_ms, time_ms);
+        self.advance(length, time_ms);
     }
 
     /// Whether the block is full.
@@ -170,6 +221,9 @@ impl Content {
 
     /// Whether the block holds a whole record.
     pub fn has_record(&mut self, cutter: &Cutter) -> bool {
+        if self.text.is_none() {
+            return false;
+        }
         self.name_first(cutter);
         if self.dividing.is_some() && self.long.is_none() {
             return self.scan(cutter) > 0;
@@ -186,6 +240,9 @@ impl Content {
     /// # Errors
     /// The errors of [`Outlet::long_line`].
     pub fn hand_out(&mut self, cutter: &Cutter) -> Result<bool> {
+        if self.text.is_none() {
+            return Ok(true);
+        }
         if self.long.is_some() && !self.pass_long_line(cutter)? {
             return Ok(true);
         }
@@ -214,7 +271,7 @@ impl Content {
         }
         let was_open = self.has_open_record();
         self.look_behind(cutter);
-        self.dividing.iter_mut().for_each(|dividing| dividing.end_open());
+        self.dividing.iter_mut().for_each(|dividing| dividing.end_open(Closing::Quiet));
         Ok(match self.hand_out_ended(cutter)? {
             false => RecordEnd::Unwanted,
             true if was_open => RecordEnd::ByTime,
@@ -240,7 +297,7 @@ impl Content {
         self.scan(cutter);
         let is_long = self.unfinished() >= cutter.longest_block() as u64;
         if is_long {
-            self.dividing.iter_mut().for_each(|dividing| dividing.end_open());
+            self.dividing.iter_mut().for_each(|dividing| dividing.end_open(Closing::LongLine));
         }
         if !self.hand_out_ended(cutter)? {
             return Ok(false);
@@ -279,7 +336,12 @@ impl Content {
     /// # Errors
     /// The errors of [`Outlet::long_line`].
     pub fn end(&mut self, cutter: &Cutter, partial: bool) -> Result<bool> {
+        if !self.begin(cutter, true)? {
+            return Ok(false);
+        }
         if self.long.is_some() && !self.pass_long_line(cutter)? {
+            let rest = self.block[..std::mem::take(&mut self.filled)].to_vec();
+            self.long.iter_mut().for_each(|long| long.add(&rest));
             self.set_aside(cutter, false, partial)?;
             return Ok(true);
         }
@@ -328,31 +390,53 @@ impl Content {
         self.filled > 0
     }
 
+    /// The number of bytes at the start of the block that are the end of a line that was delivered without its end; `None` if
+    /// more bytes are needed to know it.
+    pub fn line_end_bytes(&self) -> Option<usize> {
+        let (pending, end) = (self.pending(), self.line_end());
+        let ends = [end.newline().to_vec(), [end.carriage_return(), end.newline()].concat()];
+        if let Some(end) = ends.iter().find(|end| pending.starts_with(end)) {
+            return Some(end.len());
+        }
+        let may_come = ends.iter().any(|end| end.starts_with(pending));
+        (!may_come).then_some(0)
+    }
+
+    /// Whether the unfinished line ends within a character of UTF-16.
+    pub fn is_within_unit(&self) -> bool {
+        !self.unfinished().is_multiple_of(self.line_end().width() as u64)
+    }
+
     /// The bytes that were read and not delivered.
     pub fn pending(&self) -> &[u8] {
         &self.block[..self.filled]
     }
 
     fn context(&mut self, cutter: &Cutter, beginning: &[u8]) -> Context {
+        let (text, line_end) = (self.text, self.line_end());
         let (dividing, before) = (&mut self.dividing, &mut self.before);
         let name = || {
-            let origin = (cutter.name)(beginning);
-            if origin.envelope.is_container() && origin.rule == IdRule::Time {
+            let encoding = text.and_then(|text| text.encoding).map(str::to_owned);
+            let origin = Origin { encoding, ..(cutter.name)(beginning) };
+            if origin.envelope.is_container() && origin.rule != IdRule::Time {
+                // Lines of several containers are mixed there.
+                *dividing = None;
+            } else if origin.envelope.is_container() && line_end == LineEnd::Byte {
                 *before = cutter.joint.before(origin.envelope).map(Arc::from);
                 let pieces = before.as_deref().unwrap_or_default();
-                *dividing = Some(Box::new(Grouping::new(origin.envelope, pieces)));
+                *dividing = Some(Box::new(Grouping::new(origin.envelope, pieces, cutter.rules.join.as_ref())));
             }
             Arc::new(origin)
         };
         let origin = Arc::clone(self.origin.get_or_insert_with(name));
-        Context::new(origin).at(self.time_ms)
+        Context::new(origin).at(self.times.at(self.offset).unwrap_or(self.time_ms))
     }
 }
 
 impl Cutter<'_> {
-    /// The maximum number of bytes that a block holds while no newline is found: the longest line with its carriage
-    /// return and one byte more, but at least the bytes of a fingerprint and the usual size of a block.
+    /// The maximum number of bytes that a block holds while no newline is found: the longest line with its line end, which has
+    /// up to four bytes, and NULs whose run may go on; but at least the bytes of a fingerprint and the usual size of a block.
     fn longest_block(&self) -> usize {
-        (self.size.max_line + 2).max(FINGERPRINT_BYTES).max(self.size.bytes)
+        (self.size.max_line + 4 + GAP).max(FINGERPRINT_BYTES).max(self.size.bytes)
     }
 }

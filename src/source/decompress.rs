@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use liblzma::stream::Stream;
 
-use super::gzip::GzipReader;
+use super::gzip::{GzipReader, MemberTime};
 
 /// How content is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,9 +80,19 @@ impl Compression {
 
     /// Returns a reader that decompresses `input`.
     pub fn reader<'a, R: BufRead + Send + 'a>(self, input: R) -> io::Result<Box<dyn Read + Send + 'a>> {
+        self.timed_reader(input, MemberTime::default())
+    }
+
+    /// Returns a reader that decompresses `input`. For gzip, it sets `time` to that of the member that the bytes of a read belong
+    /// to.
+    pub(super) fn timed_reader<'a, R: BufRead + Send + 'a>(
+        self,
+        input: R,
+        time: MemberTime,
+    ) -> io::Result<Box<dyn Read + Send + 'a>> {
         Ok(match self {
             Compression::None => Box::new(input),
-            Compression::Gzip => Box::new(GzipReader::new(input)),
+            Compression::Gzip => Box::new(GzipReader::new(input).timed(time)),
             Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(input)?),
             Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
             Compression::Xz => {

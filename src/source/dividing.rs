@@ -2,15 +2,37 @@
 
 use std::time::Duration;
 
+use crate::core::records::NO_CUT;
+
 /// A record that has ended, or a line that is delivered alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Part {
-    /// The number of bytes with the line ends. It fits into 31 bits, because a block is far smaller than 2 GiB.
+    /// The number of bytes with the line ends. It fits into [`LENGTH`](crate::core::records::LENGTH), because `--max-line` is
+    /// limited.
     pub(super) length: u32,
-    /// Whether no batch may be cut before the record.
-    pub(super) is_tied: bool,
+    /// The bits of the record in a table of lengths.
+    pub(super) bits: u32,
+    /// Whether the record is one line, and only its last byte is a newline.
+    pub(super) is_line: bool,
     /// Why the bytes are delivered alone, if they are.
     pub(super) alone: Option<Alone>,
+}
+
+impl Part {
+    /// A record of one line without a mark.
+    pub(super) fn line(length: usize) -> Part {
+        Part { length: length as u32, bits: 0, is_line: true, alone: None }
+    }
+
+    /// Whether no batch may be cut before the record.
+    pub(super) fn is_tied(&self) -> bool {
+        self.bits & NO_CUT != 0
+    }
+
+    /// The bits of the record, which has the number `index` in its batch. The batch begins where it may be cut.
+    pub(super) fn marks(&self, index: usize) -> u32 {
+        if index == 0 { self.bits & !NO_CUT } else { self.bits }
+    }
 }
 
 /// The reason why a line belongs to no batch with others, and to no record with others.
@@ -20,6 +42,15 @@ pub(super) enum Alone {
     Long,
     /// The line is the rest of a line whose first part was delivered.
     Rest,
+}
+
+/// The reason why an open record ends although no line has begun the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closing {
+    /// No byte has come for some time.
+    Quiet,
+    /// The line after it is too long for a block, so it is delivered alone.
+    LongLine,
 }
 
 /// The records of a block that is being filled: first those that have ended, then those that are open, then a line whose end
@@ -47,17 +78,14 @@ pub(super) trait Dividing: Send {
     /// Takes the unfinished line of `block` as well, and ends the open records: the content ends.
     fn end(&mut self, block: &[u8], max_line: usize, rest: &mut bool);
 
-    /// Ends the open records.
-    fn end_open(&mut self);
+    /// Ends the open records, for this reason.
+    fn end_open(&mut self, why: Closing);
 
     /// Takes the records that have ended. Their bytes are no part of the block any more.
     fn take_ended(&mut self) -> Vec<Part>;
 
     /// Forgets the unfinished line, which is too long for a block. All records were taken.
     fn forget_line(&mut self);
-
-    /// Whether each record is a line, so that a batch without ties needs no table.
-    fn records_are_lines(&self) -> bool;
 
     /// Whether a line is open whose rest may be in another content.
     fn has_open_piece(&self) -> bool {

@@ -2,6 +2,8 @@
 //! before a damaged place are delivered, and zero padding between members is skipped.
 
 use std::io::{self, BufRead, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use flate2::{Decompress, FlushDecompress, Status};
 
@@ -15,7 +17,32 @@ pub struct GzipReader<R> {
     state: State,
     /// An error that was found after good bytes. The next read reports it.
     damage: Option<io::Error>,
+    /// The beginning of the header of this member, as far as it was read.
+    header: Vec<u8>,
+    time: MemberTime,
 }
+
+/// The time that the header of a gzip member names (MTIME of RFC 1952): when the content was last changed, in seconds since 1970.
+/// A reader sets it before it returns the first byte of the member. Others can read it.
+#[derive(Debug, Clone, Default)]
+pub struct MemberTime(Arc<AtomicU32>);
+
+impl MemberTime {
+    /// Returns the time in milliseconds since 1970; `None` if the header names none, or if there is no member.
+    pub fn ms(&self) -> Option<i64> {
+        match self.0.load(Ordering::Relaxed) {
+            0 => None,
+            seconds => Some(i64::from(seconds) * 1000),
+        }
+    }
+
+    fn set(&self, seconds: u32) {
+        self.0.store(seconds, Ordering::Relaxed);
+    }
+}
+
+/// The bytes of a header up to its time, with the time.
+const HEADER_WITH_TIME: usize = 8;
 
 #[derive(PartialEq)]
 enum State {
@@ -30,7 +57,19 @@ enum State {
 impl<R: BufRead> GzipReader<R> {
     /// A reader of the members in `input`, which must be at the start of the first member.
     pub fn new(input: R) -> Self {
-        GzipReader { input, inflate: Decompress::new_gzip(WINDOW_BITS), state: State::Member, damage: None }
+        GzipReader {
+            input,
+            inflate: Decompress::new_gzip(WINDOW_BITS),
+            state: State::Member,
+            damage: None,
+            header: Vec::with_capacity(HEADER_WITH_TIME),
+            time: MemberTime::default(),
+        }
+    }
+
+    /// Sets `time` to the time of each member. A read returns bytes of one member.
+    pub fn timed(self, time: MemberTime) -> Self {
+        GzipReader { time, ..self }
     }
 
     /// Skips padding, and checks whether another member begins.
@@ -49,6 +88,7 @@ impl<R: BufRead> GzipReader<R> {
                 Some(0x1f) => {
                     self.inflate = Decompress::new_gzip(WINDOW_BITS);
                     self.state = State::Member;
+                    self.header.clear();
                     return Ok(());
                 }
                 Some(_) => {
@@ -87,6 +127,13 @@ impl<R: BufRead> Read for GzipReader<R> {
             let result = self.inflate.decompress(input, output, FlushDecompress::None);
             let consumed = (self.inflate.total_in() - consumed_before) as usize;
             let produced = (self.inflate.total_out() - produced_before) as usize;
+            if self.header.len() < HEADER_WITH_TIME {
+                let missing = HEADER_WITH_TIME - self.header.len();
+                self.header.extend_from_slice(&input[..consumed.min(missing)]);
+                if let [_, _, _, _, a, b, c, d] = self.header[..] {
+                    self.time.set(u32::from_le_bytes([a, b, c, d]));
+                }
+            }
             self.input.consume(consumed);
             let damage = match result {
                 Ok(Status::StreamEnd) => {
@@ -145,6 +192,31 @@ mod tests {
             let (content, error) = read_all(&bytes, capacity);
             assert_eq!(content, b"one\ntwo\n");
             assert!(error.is_none(), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn the_time_is_that_of_the_member_that_the_bytes_belong_to() {
+        let member = |content: &[u8], time: u32| {
+            let mut encoder = flate2::GzBuilder::new().mtime(time).write(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(content).unwrap();
+            encoder.finish().unwrap()
+        };
+        let bytes = [member(b"one", 1_100_000_000), member(b"two", 0), vec![0; 9], member(b"six", 7)].concat();
+        for capacity in [1, 3, 4096] {
+            let time = MemberTime::default();
+            let mut reader = GzipReader::new(io::BufReader::with_capacity(capacity, &bytes[..])).timed(time.clone());
+            let (mut read, mut buffer) = (Vec::new(), [0; 64]);
+            loop {
+                match reader.read(&mut buffer).unwrap() {
+                    0 => break,
+                    length => read.extend(buffer[..length].iter().map(|byte| (*byte, time.ms()))),
+                }
+            }
+            let times = [(b"one", Some(1_100_000_000_000)), (b"two", None), (b"six", Some(7000))];
+            let expected: Vec<_> =
+                times.iter().flat_map(|(text, time)| text.iter().map(|byte| (*byte, *time))).collect();
+            assert_eq!(read, expected, "capacity {capacity}");
         }
     }
 

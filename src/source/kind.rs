@@ -10,6 +10,7 @@ use crate::core::error::{Error, Result};
 use crate::core::option_spec::{OptionSpec, OptionValues};
 use crate::core::secrets::masked;
 use crate::observe::counters::CounterSpec;
+use crate::observe::receipt::LeftOutFile;
 use crate::process::job_files::JobFiles;
 
 /// The place at which the user names a source.
@@ -102,6 +103,8 @@ pub struct Found {
     pub notes: Vec<String>,
     /// Sentences about links that another user may have put there.
     pub warnings: Vec<String>,
+    /// Files and directories that are left out because of what they are.
+    pub left_out: Vec<LeftOutFile>,
     seen: HashSet<String>,
 }
 

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::batching_delay::BatchingDelay;
+use super::encodings::EncodingRule;
 use super::outlet::{Outlet, Waiting};
 use super::receiver::{BatchReceiver, BatchSize, LongLine};
 use crate::core::batch::Batch;
@@ -18,10 +19,11 @@ use crate::core::record::Key;
 use crate::state::checksum;
 
 /// The origin of a live input named `name`. It is different at each start, because a live input cannot be read twice.
-pub fn origin(name: &str) -> Origin {
+/// Its messages have the encoding that `rule` gives.
+pub fn origin(name: &str, rule: EncodingRule) -> Origin {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let start = format!("{name}\0{}\0{}", now.as_nanos(), fastrand::u64(..));
-    Origin::new(xxh3_64(start.as_bytes()), name)
+    Origin { encoding: rule.of_messages(), ..Origin::new(xxh3_64(start.as_bytes()), name) }
 }
 
 /// Collects messages in batches. Each message becomes a line, and its offset is that in the concatenation of all
@@ -135,6 +137,7 @@ impl<'a> Messages<'a> {
             partial: false,
             key: Key::Offset(self.offset),
             ticket: None,
+            line: None,
         })?;
         self.offset += length + 1;
         self.handed += 1;
@@ -188,7 +191,7 @@ mod tests {
     fn messages_are_lines_of_one_content_in_batches_within_the_bounds() {
         let kept = Kept::default();
         let size = BatchSize { lines: 2, bytes: 12, max_line: 8 };
-        let mut messages = Messages::new(&kept, &size, origin("test"));
+        let mut messages = Messages::new(&kept, &size, origin("test", EncodingRule::Told));
         for message in ["a\n", "b\r\n", "c", "", "two\nmore", "x", "too long a line", "y"] {
             assert!(messages.add(message.as_bytes()).unwrap());
         }
@@ -204,7 +207,7 @@ mod tests {
     #[test]
     fn messages_are_handed_on_when_it_is_quiet_or_they_have_waited() {
         let (kept, size) = (Kept::default(), BatchSize::default());
-        let mut messages = Messages::new(&kept, &size, origin("test"));
+        let mut messages = Messages::new(&kept, &size, origin("test", EncodingRule::Told));
         let batches = || kept.batches.lock().unwrap().clone();
         assert_eq!(messages.patience(), None);
         assert!(messages.add(b"a").unwrap());
@@ -223,6 +226,6 @@ mod tests {
 
     #[test]
     fn two_starts_of_an_input_have_two_origins() {
-        assert_ne!(origin("same").id, origin("same").id);
+        assert_ne!(origin("same", EncodingRule::Told).id, origin("same", EncodingRule::Told).id);
     }
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use super::describing::Describing;
+use super::encodings::{self, EncodingRule};
 use super::live::Live;
+use super::multiline::{self, MULTILINE, Multiline};
 use super::origin::OriginRule;
 use super::receiver::BatchSize;
 use super::record_rules::RecordRules;
@@ -15,7 +18,9 @@ use crate::core::quantity;
 use crate::state::Memory;
 
 /// The options that every source has.
-pub const OPTIONS: [OptionSpec; 4] = [
+pub const OPTIONS: [OptionSpec; 6] = [
+    multiline::OPTION,
+    encodings::OPTION,
     OptionSpec::text("origin", "fingerprint|path|NAME", Group::Input, "Name of an input in the ids of its documents")
         .default("fingerprint")
         .more(
@@ -25,7 +30,7 @@ pub const OPTIONS: [OptionSpec; 4] = [
         .rare(),
     OptionSpec::text("max-line", "BYTES", Group::Input, "Longest line; longer lines become dead letters")
         .default("1MiB")
-        .check(|text| quantity::bytes(text).map(drop))
+        .check(|text| max_line(text).map(drop))
         .rare(),
     OptionSpec::text("batch-lines", "N", Group::Input, "Maximum number of lines in a batch")
         .default("2000")
@@ -37,6 +42,15 @@ pub const OPTIONS: [OptionSpec; 4] = [
         .rare(),
 ];
 
+/// Reads the value of `--max-line`. The table of a batch has 28 bits for the length of a record.
+fn max_line(text: &str) -> std::result::Result<usize, String> {
+    let bytes = quantity::bytes(text)?;
+    if bytes > MAX_LINE { Err("at most 128MiB is allowed".to_owned()) } else { Ok(bytes) }
+}
+
+/// The largest value of `--max-line`.
+const MAX_LINE: usize = 128 << 20;
+
 /// The options of all sources.
 #[derive(Debug, Clone, Default)]
 pub struct ReadOptions {
@@ -46,8 +60,14 @@ pub struct ReadOptions {
     pub origin: OriginRule,
     /// How the envelope of a content is found.
     pub wrapping: Wrapping,
+    /// How the encoding of a content is found.
+    pub encoding: EncodingRule,
+    /// What documents tell of their source.
+    pub describing: Describing,
     /// How lines become records.
     pub records: RecordRules,
+    /// Whether the batches of sources with an end come in the order of the sources.
+    pub in_order: bool,
     /// The lines that earlier runs settled, which are not delivered again.
     pub memory: Option<Arc<dyn Memory>>,
     /// Tells sources what is settled.
@@ -67,10 +87,13 @@ impl ReadOptions {
         let size = BatchSize {
             lines: values.get("batch-lines", quantity::count)?,
             bytes: values.get("batch-bytes", quantity::bytes)?,
-            max_line: values.get("max-line", quantity::bytes)?,
+            max_line: values.get("max-line", max_line)?,
         };
         let origin = values.text("origin").map(OriginRule::parse).unwrap_or_default();
         let wrapping = values.text("wrapping").map(Wrapping::parse).unwrap_or_default();
-        Ok(ReadOptions { size, origin, wrapping, ..ReadOptions::default() })
+        let multiline = values.parsed(MULTILINE, Multiline::parse)?.unwrap_or_default();
+        let records = RecordRules::of_logs(multiline.rule()?);
+        let encoding = values.parsed("encoding", EncodingRule::parse)?.unwrap_or_default();
+        Ok(ReadOptions { size, origin, wrapping, records, encoding, ..ReadOptions::default() })
     }
 }

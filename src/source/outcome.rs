@@ -2,7 +2,7 @@
 
 use crate::core::error::{Error, Result};
 use crate::core::numbers::grouped;
-use crate::observe::receipt::{ReadContainer, StoppedInput, UnreadFile};
+use crate::observe::receipt::{LeftOutFile, ReadContainer, StoppedInput, UnreadFile};
 
 /// The result of reading all inputs.
 #[derive(Debug, Default)]
@@ -15,6 +15,8 @@ pub struct ReadOutcome {
     pub unread: Vec<UnreadFile>,
     /// Containers whose logs were read.
     pub containers: Vec<ReadContainer>,
+    /// Files and directories that were left out because of what they are.
+    pub left_out: Vec<LeftOutFile>,
 }
 
 impl ReadOutcome {
@@ -24,6 +26,7 @@ impl ReadOutcome {
         self.stopped.extend(other.stopped);
         self.unread.extend(other.unread);
         self.containers.extend(other.containers);
+        self.left_out.extend(other.left_out);
     }
 
     /// A sentence about the inputs that were not read to their end. `None` if there are none.
@@ -57,6 +60,7 @@ pub(super) fn of(name: &str, end: Result<InputEnd>) -> ReadOutcome {
             let stopped = vec![StoppedInput { name: name.to_owned(), offset: Some(offset) }];
             ReadOutcome { stopped, ..ReadOutcome::default() }
         }
+        Ok(InputEnd::Binary(why)) => Error::input(refusal(name, &why)).into(),
         Err(error) => error.into(),
     }
 }
@@ -67,4 +71,11 @@ pub(super) enum InputEnd {
     Complete,
     /// Before its end, at this offset in its content.
     Stopped(u64),
+    /// At its beginning, because it is binary. The text says what it is, and which command helps.
+    Binary(String),
+}
+
+/// The sentence about an input that is refused.
+pub(super) fn refusal(name: &str, why: &str) -> String {
+    format!("{name}: not read, {why}")
 }

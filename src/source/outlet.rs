@@ -24,6 +24,9 @@ pub trait Outlet: Sync {
     /// Fails when the line cannot be set aside durably.
     fn long_line(&self, line: LongLine) -> Result<()>;
 
+    /// See [`BatchReceiver::leave_out_nuls`].
+    fn leave_out_nuls(&self, _bytes: u64) {}
+
     /// See [`BatchReceiver::settle`].
     fn settle(&self, _ticket: Ticket, _records: u64) {}
 
@@ -62,6 +65,10 @@ impl Outlet for Waiting<'_> {
 
     fn long_line(&self, line: LongLine) -> Result<()> {
         self.receiver.long_line(line)
+    }
+
+    fn leave_out_nuls(&self, bytes: u64) {
+        self.receiver.leave_out_nuls(bytes);
     }
 
     fn settle(&self, ticket: Ticket, records: u64) {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::api::{Opened, RunContext, Source};
+use super::in_order::InOrder;
 use super::live::ReaderGuard;
 use super::options::ReadOptions;
 use super::outcome::ReadOutcome;
@@ -37,8 +38,8 @@ impl OpenSource {
     }
 }
 
-/// Reads `sources`. Sources with an end are read by as many threads as there are processors, each source in its own order.
-/// Each source without an end has a thread of its own.
+/// Reads `sources`. Sources with an end are read by as many threads as there are processors, each source in its own order, and
+/// with [`ReadOptions::in_order`] one put in after the other. Each source without an end has a thread of its own.
 ///
 /// If a source cannot be read, the result holds an error. The other sources are read all the same.
 pub fn read_all(mut sources: Vec<OpenSource>, context: RunContext) -> ReadOutcome {
@@ -51,6 +52,7 @@ pub fn read_all(mut sources: Vec<OpenSource>, context: RunContext) -> ReadOutcom
     let note = |other: ReadOutcome| outcome.lock().unwrap_or_else(PoisonError::into_inner).add(other);
     let (finite, live): (Vec<OpenSource>, Vec<OpenSource>) =
         sources.into_iter().partition(|open| open.source.has_end());
+    let (order, in_order) = (InOrder::new(context.receiver), context.options.in_order && finite.len() > 1);
     std::thread::scope(|scope| {
         // A live source needs its own thread, because it would block a thread of the pool for ever.
         for open in live {
@@ -67,9 +69,16 @@ pub fn read_all(mut sources: Vec<OpenSource>, context: RunContext) -> ReadOutcom
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
             match pool.thread_name(|index| format!("reader {index}")).build() {
                 Ok(workers) => workers.scope_fifo(|scope| {
-                    for open in finite {
-                        let note = &note;
-                        scope.spawn_fifo(move |_| note(open.read(&context)));
+                    // The threads take the sources in their order, so the one whose turn it is is always being read.
+                    for (number, open) in finite.into_iter().enumerate() {
+                        let (note, order) = (&note, &order);
+                        scope.spawn_fifo(move |_| {
+                            note(if in_order {
+                                read_in_turn(open, number, order, context)
+                            } else {
+                                open.read(&context)
+                            });
+                        });
                     }
                 }),
                 Err(error) => note(Error::system("the reading threads cannot be started").because(error).into()),
@@ -77,4 +86,16 @@ pub fn read_all(mut sources: Vec<OpenSource>, context: RunContext) -> ReadOutcom
         }
     });
     outcome.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reads a source that has an end, in its turn.
+fn read_in_turn(open: OpenSource, number: usize, order: &InOrder<'_>, context: RunContext) -> ReadOutcome {
+    match order.turn(number) {
+        Ok(receiver) => open.read(&RunContext { receiver: &receiver, ..context }),
+        Err(error) => {
+            open.source.close();
+            let sentence = format!("{}: it cannot be read in its turn", open.source.name());
+            Error::system(sentence).because(error).into()
+        }
+    }
 }

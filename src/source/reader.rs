@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::time::Duration;
 
+use super::binary::Binary;
 use super::cutter::{Content, Cutter};
 use super::joiner::RecordEnd;
 use crate::core::error::Result;
@@ -12,6 +13,8 @@ use crate::core::error::Result;
 pub enum End {
     /// At the end of the content.
     Complete,
+    /// At its beginning: it holds no lines of text.
+    Binary(Binary),
     /// The receiver wanted no more.
     Stopped {
         /// The offset in the decompressed content of the first byte that the receiver did not take.
@@ -41,6 +44,9 @@ pub struct BatchReader<'a> {
     pub quiet: &'a dyn Fn(Duration) -> bool,
     /// Returns the time of the bytes that were just read ([`Context::time_ms`](crate::core::context::Context)).
     pub time: &'a dyn Fn() -> i64,
+    /// Whether each record has exactly the time of the bytes that it begins with. Otherwise the records of a block have the time
+    /// of the bytes that were read last, which is enough for a time of arrival.
+    pub exact: bool,
 }
 
 impl BatchReader<'_> {
@@ -65,12 +71,26 @@ impl BatchReader<'_> {
                 }
             };
             if length == 0 {
-                return Ok(if content.end(cutter, false)? { End::Complete } else { stopped(&content) });
+                let is_wanted = content.end(cutter, false)?;
+                return Ok(match content.binary() {
+                    Some(binary) => End::Binary(binary),
+                    None if is_wanted => End::Complete,
+                    None => stopped(&content),
+                });
             }
             if !cutter.receiver.is_open() {
                 return Ok(stopped(&content));
             }
-            content.advance(length, (self.time)());
+            match self.exact {
+                true => content.advance_exactly(length, (self.time)()),
+                false => content.advance(length, (self.time)()),
+            }
+            if !content.examine(cutter, length)? {
+                return Ok(stopped(&content));
+            }
+            if let Some(binary) = content.binary() {
+                return Ok(End::Binary(binary));
+            }
             let is_full = content.is_full();
             // Asking whether more data comes costs time, so it is done only if there is a record to deliver.
             if (is_full || (content.has_record(cutter) && (self.idle)())) && !content.hand_out(cutter)? {
@@ -88,6 +108,8 @@ impl BatchReader<'_> {
     }
 }
 
+#[cfg(test)]
+mod encoded_tests;
 #[cfg(test)]
 mod joined_tests;
 #[cfg(test)]

@@ -13,6 +13,8 @@ use super::api::RunContext;
 use super::batching_delay::{self, BatchingDelay};
 use super::cutter::Cutter;
 use super::decompress::{self, Compression, MAGIC_BYTES, Tracked};
+use super::encodings::{Carrier, KNOWN_UTF_8};
+use super::gzip::MemberTime;
 use super::joint::Joint;
 use super::journald_export::{self, ExportReader};
 use super::origin::fingerprint;
@@ -62,7 +64,7 @@ pub(super) fn read_file(
     let is_export = magic == journald_export::MAGIC;
     let live = compression == Compression::None && !file.metadata().is_ok_and(|data| data.is_file());
     raw.resuming = resuming.as_ref().filter(|_| live);
-    let buffered = BufReader::with_capacity(FILE_BUFFER, std::io::Cursor::new(magic).chain(raw));
+    let buffered = BufReader::with_capacity(FILE_BUFFER, Rejoined { beginning: magic, rest: raw });
     let tracked = Tracked::new(buffered, Arc::clone(&consumed));
     let damaged = |error: std::io::Error, lines: u64, offset: u64| {
         let at = consumed.load(Ordering::Relaxed);
@@ -82,12 +84,14 @@ pub(super) fn read_file(
         ))
         .because(error)
     };
+    let member = MemberTime::default();
     let mut content = match is_export {
         true => Box::new(ExportReader::new(tracked)),
-        false => compression.reader(tracked).map_err(|error| damaged(error, 0, 0))?,
+        false => compression.timed_reader(tracked, member.clone()).map_err(|error| damaged(error, 0, 0))?,
     };
     let patience = Cell::new(BatchingDelay::default());
     let absolute = path.and_then(|path| std::path::absolute(path).ok());
+    let shown = name;
     let name = |beginning: &[u8]| {
         let origin = match &log {
             Some(log) => Origin { fingerprint: Some(fingerprint(beginning)), ..log.clone() },
@@ -95,23 +99,30 @@ pub(super) fn read_file(
         };
         let origin = Origin {
             path: absolute.as_ref().map(|path| path.display().to_string()),
-            host: host_name(),
+            host: path.and_then(|_| host_name()),
             compression: (compression != Compression::None).then(|| compression.name().to_owned()),
             ..origin
         };
-        match log {
+        let origin = match log {
             Some(_) => origin.told_by(detect(beginning)),
             None => options.wrapping.complete(origin, absolute.as_deref(), beginning),
-        }
+        };
+        options.describing.complete(origin, path)
     };
     let joint = Joint::of(path.filter(|_| log.is_none()));
-    let cutter = Cutter { size: &options.size, pool, receiver, name: &name, rules: &options.records, joint };
+    // An export of the journal is converted to lines in UTF-8.
+    let encoding = if is_export { KNOWN_UTF_8 } else { options.encoding };
+    let rules = &options.records;
+    let carrier = if compression == Compression::None { Carrier::File } else { Carrier::Compressed };
+    let cutter = Cutter { size: &options.size, pool, receiver, name: &name, rules, joint, encoding, carrier };
     // A pipe or a terminal has no time of its last change, so its bytes have the time of their arrival.
     let modified = file.metadata().ok().filter(Metadata::is_file).map(|data| modified_ms(&data));
-    let time = || modified.unwrap_or_else(now_ms);
+    // Each member of a gzip file may be a file of another day, and says so.
+    let time = || member.ms().or(modified).unwrap_or_else(now_ms);
+    let exact = compression == Compression::Gzip;
     let idle = || live && is_due(&patience, file.as_fd());
     let quiet = |time| live && is_quiet(file.as_fd(), time);
-    let reader = BatchReader { cutter, idle: &idle, quiet: &quiet, time: &time };
+    let reader = BatchReader { cutter, idle: &idle, quiet: &quiet, time: &time, exact };
     let end = reader.read(&mut content);
     if let Some(resuming) = &resuming {
         if !matches!(end, Ok(End::Stopped { .. })) {
@@ -126,6 +137,7 @@ pub(super) fn read_file(
     }
     match end? {
         End::Complete => Ok(InputEnd::Complete),
+        End::Binary(binary) => Ok(InputEnd::Binary(binary.words(shown))),
         End::Stopped { .. } if resuming.as_ref().is_some_and(Resuming::is_settled_whole) => Ok(InputEnd::Complete),
         // Lines that are held back were not delivered either.
         End::Stopped { offset } => {
@@ -181,6 +193,29 @@ fn is_due(patience: &Cell<BatchingDelay>, fd: BorrowedFd<'_>) -> bool {
 fn is_quiet(fd: BorrowedFd<'_>, time: Duration) -> bool {
     use nix::poll::{PollFd, PollFlags, poll};
     matches!(poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], batching_delay::timeout(Some(time))), Ok(0))
+}
+
+/// An input of which the first bytes were read already. The first read gives them together with the bytes that are there at
+/// once, so what the content is does not depend on how many bytes were read before.
+struct Rejoined<'a> {
+    beginning: Vec<u8>,
+    rest: CountedFile<'a>,
+}
+
+impl Read for Rejoined<'_> {
+    fn read(&mut self, output: &mut [u8]) -> std::io::Result<usize> {
+        if self.beginning.is_empty() {
+            return self.rest.read(output);
+        }
+        let length = self.beginning.len().min(output.len());
+        output[..length].copy_from_slice(&self.beginning[..length]);
+        self.beginning.drain(..length);
+        if length == output.len() || is_quiet(self.rest.file.as_fd(), Duration::ZERO) {
+            return Ok(length);
+        }
+        // The next read meets an error once more.
+        Ok(length + self.rest.read(&mut output[length..]).unwrap_or(0))
+    }
 }
 
 /// A file that adds the bytes read to a shared count.

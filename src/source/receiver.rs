@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::core::batch::{BLOCK_BYTES, Batch, Ticket};
 use crate::core::context::Context;
 use crate::core::error::{Error, Result};
-use crate::core::lines::without_carriage_return;
+use crate::core::line_end::LineEnd;
 use crate::core::offered::Offered;
 use crate::core::record::{self, Key};
 use crate::core::stop::Stop;
@@ -58,12 +58,15 @@ pub struct LongLine {
     pub key: Key,
     /// The hand-out that the line is the only record of, if its source wants to know what is settled.
     pub ticket: Option<Ticket>,
+    /// The number of the line in its content, from 1 on; `None` if it is not known.
+    pub line: Option<u64>,
 }
 
 impl LongLine {
     /// Creates the long line `line`, given with its line end if it has one. `offset` is its offset in the content.
     pub(super) fn of(context: Context, offset: u64, line: &[u8], max_line: usize, partial: bool) -> LongLine {
-        let bare = without_carriage_return(line.strip_suffix(b"\n").unwrap_or(line));
+        let line_end = LineEnd::of(context.origin.encoding.as_deref());
+        let bare = line_end.without(line);
         LongLine {
             context,
             offset,
@@ -72,10 +75,11 @@ impl LongLine {
             length_with_end: line.len() as u64,
             hash: record::hash(bare),
             checksum: checksum::of(line),
-            closed: line.ends_with(b"\n"),
+            closed: line_end.ends(line),
             partial,
             key: Key::Offset(offset),
             ticket: None,
+            line: None,
         }
     }
 
@@ -154,6 +158,9 @@ pub trait BatchReceiver: Sync {
 
     /// Counts a record that its source leaves out, because it holds nothing. `bytes` is its length with its line end.
     fn filter(&self, _bytes: u64) {}
+
+    /// Counts NULs that a reader leaves out between records.
+    fn leave_out_nuls(&self, _bytes: u64) {}
 
     /// Learns that records of a hand-out are settled that were never offered, because an earlier run settled them.
     fn settle(&self, _ticket: Ticket, _records: u64) {}

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::directives::Directives;
 use super::heading::HeaderRule;
 use super::joiner::JoinRule;
 
@@ -12,4 +13,11 @@ pub struct RecordRules {
     pub join: Option<JoinRule>,
     /// Which lines are header lines. `None`: there are no headers.
     pub header: Option<Arc<dyn HeaderRule>>,
+}
+
+impl RecordRules {
+    /// The rules of logs: lines are joined by `join`, and header lines are directives.
+    pub fn of_logs(join: Option<JoinRule>) -> RecordRules {
+        RecordRules { join, header: Some(Arc::new(Directives)) }
+    }
 }

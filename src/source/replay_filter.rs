@@ -16,8 +16,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::core::batch::{Batch, Framing, Ticket};
+use crate::core::line_end::LineEnd;
 use crate::core::lines;
-use crate::core::records::NO_CUT;
+use crate::core::records::{CLOSED, CONTINUES, HEADER, LENGTH};
 use crate::source::receiver::LongLine;
 use crate::state::{Amount, Known, checksum};
 
@@ -121,6 +122,7 @@ impl ReplayFilter {
 
     /// Takes the next lines of the content.
     pub fn batch(&mut self, batch: Batch, out: &mut Vec<Decision>) {
+        self.jump_to(batch.offset);
         let mut rest = &batch.data[..];
         while !rest.is_empty() {
             let to_mark = self
@@ -136,6 +138,7 @@ impl ReplayFilter {
 
     /// Takes a long line as the next line of the content.
     pub fn long_line(&mut self, line: LongLine, out: &mut Vec<Decision>) {
+        self.jump_to(line.offset);
         self.pass(line.length_with_end, line.checksum);
         self.held.push_back(Held::Long(line));
         self.emit_decided(out);
@@ -169,11 +172,24 @@ impl ReplayFilter {
         [start, end].into_iter().flatten().min()
     }
 
+    /// Advances to `offset`. The bytes before it belong to no line, and no extent and no checksum has them.
+    fn jump_to(&mut self, offset: u64) {
+        if offset > self.position {
+            self.position = offset;
+            self.reach();
+        }
+    }
+
     /// Advances by `length` bytes with the checksum `checksum`. Extents begin or end at the end of these bytes, but not
     /// inside of them.
     fn pass(&mut self, length: u64, checksum: u64) {
         self.checksum = checksum::join(self.checksum, checksum, length);
         self.position += length;
+        self.reach();
+    }
+
+    /// Ends and begins the extents that end or begin up to the current offset.
+    fn reach(&mut self) {
         while let Some(&(end, start, index)) = self.ends.first()
             && end <= self.position
         {
@@ -288,6 +304,7 @@ impl ReplayFilter {
 
     /// Returns the lines of `batch` that begin before `decided_until` to `out`, and the other lines to the caller.
     fn decide_batch(&self, mut batch: Batch, decided_until: u64, out: &mut Vec<Decision>) -> Option<Batch> {
+        let line_end = batch.line_end();
         // Whether the batch begins with the rest of a line whose first part is settled.
         let mut is_rest = false;
         while !batch.data.is_empty() {
@@ -297,13 +314,13 @@ impl ReplayFilter {
             let is_joined = batch.framing != Framing::Lines;
             let settled = self.equal_until(batch.offset).map_or(0, |(until, cut)| {
                 let within = usize::try_from(until - batch.offset).unwrap_or(usize::MAX);
-                match whole_lines(&batch.data, within) {
+                match whole_lines(line_end, &batch.data, within) {
                     lines if lines < within && within < batch.data.len() && cut => within,
                     lines => lines,
                 }
             });
             if settled > 0 {
-                is_rest = batch.data[settled - 1] != b'\n';
+                is_rest = !line_end.ends(&batch.data[..settled]);
                 let records = batch.records;
                 let first = cut(&mut batch, settled);
                 let ticket = batch.ticket.map(|ticket| (ticket, records - batch.records));
@@ -312,7 +329,7 @@ impl ReplayFilter {
                 continue;
             }
             if std::mem::take(&mut is_rest) {
-                let line = memchr::memchr(b'\n', &batch.data).map_or(batch.data.len(), |newline| newline + 1);
+                let line = line_end.find(&batch.data).unwrap_or(batch.data.len());
                 out.push(Decision::Deliver(cut(&mut batch, line).with_partial(true)));
                 continue;
             }
@@ -321,7 +338,7 @@ impl ReplayFilter {
             // An extent of another content may begin within a line. A record is cut at the next line of that extent.
             let line_from = |known: &Known| match usize::try_from(known.extent.start - batch.offset) {
                 Ok(at) if is_joined && at <= batch.data.len() => {
-                    let line = at + memchr::memchr(b'\n', &batch.data[at - 1..])?;
+                    let line = next_line(line_end, &batch.data, at)?;
                     let start = batch.offset + line as u64;
                     (start < end(known)).then_some(start)
                 }
@@ -337,7 +354,7 @@ impl ReplayFilter {
                     0 => return Some(batch),
                     length => length,
                 },
-                border => memchr::memchr(b'\n', &batch.data[border - 1..]).map_or(batch.data.len(), |at| border + at),
+                border => next_line(line_end, &batch.data, border).unwrap_or(batch.data.len()),
             };
             let delivered = cut(&mut batch, length);
             out.push(Decision::Deliver(delivered));
@@ -353,16 +370,20 @@ fn end(known: &Known) -> u64 {
 
 /// The number of the first `within` bytes of `data` that are whole lines. A line that lacks only its line end is whole:
 /// it was the last line of its content at that time, and its line end was written later.
-fn whole_lines(data: &[u8], within: usize) -> usize {
-    if within >= data.len() {
-        return data.len();
+fn whole_lines(line_end: LineEnd, data: &[u8], within: usize) -> usize {
+    let Some(behind) = data.get(within..).filter(|behind| !behind.is_empty()) else { return data.len() };
+    let (newline, carriage_return) = (line_end.newline(), line_end.carriage_return());
+    match behind.strip_prefix(carriage_return).unwrap_or(behind) {
+        _ if line_end.ends(&data[..within]) => within,
+        rest if rest.starts_with(newline) => data.len() - rest.len() + newline.len(),
+        _ => line_end.last(&data[..within]),
     }
-    match &data[within..] {
-        _ if data[within - 1] == b'\n' => within,
-        [b'\n', ..] => within + 1,
-        [b'\r', b'\n', ..] => within + 2,
-        _ => memchr::memrchr(b'\n', &data[..within]).map_or(0, |newline| newline + 1),
-    }
+}
+
+/// Returns where the first line begins that begins at byte `at` of `data` or after it; `None` if there is none.
+fn next_line(line_end: LineEnd, data: &[u8], at: usize) -> Option<usize> {
+    let from = at.saturating_sub(line_end.width()) / line_end.width() * line_end.width();
+    line_end.find(&data[from..]).map(|length| from + length)
 }
 
 /// The number of the first `within` bytes of a batch that are whole records.
@@ -377,6 +398,7 @@ fn cut(batch: &mut Batch, length: usize) -> Batch {
     let mut first = batch.clone();
     first.data = batch.data.split_to(length);
     batch.offset += length as u64;
+    batch.line = batch.line.map(|line| line + first.line_end().count(&first.data));
     if batch.data.is_empty() {
         batch.records = 0;
         return first;
@@ -401,14 +423,17 @@ fn cut(batch: &mut Batch, length: usize) -> Batch {
 fn split_lengths(table: &Bytes, length: usize) -> (Bytes, Bytes) {
     let mut before = 0;
     for (index, entry) in table.as_chunks::<4>().0.iter().enumerate() {
-        let bytes = (u32::from_be_bytes(*entry) & !NO_CUT) as usize;
+        let bytes = (u32::from_be_bytes(*entry) & LENGTH) as usize;
         match (before + bytes).cmp(&length) {
             Ordering::Less => before += bytes,
             Ordering::Equal => return (table.slice(..4 * (index + 1)), table.slice(4 * (index + 1)..)),
             Ordering::Greater => {
-                let part = |length: usize| (length as u32).to_be_bytes();
-                let first = [&table[..4 * index], &part(length - before)].concat();
-                let rest = [&part(before + bytes - length), &table[4 * (index + 1)..]].concat();
+                let bits = u32::from_be_bytes(*entry) & (CLOSED | CONTINUES | HEADER);
+                // The first part is a record that lines follow which continue it.
+                let first = ((length - before) as u32 | bits | CLOSED).to_be_bytes();
+                let rest = ((before + bytes - length) as u32 | bits).to_be_bytes();
+                let first = [&table[..4 * index], &first].concat();
+                let rest = [&rest, &table[4 * (index + 1)..]].concat();
                 return (first.into(), rest.into());
             }
         }

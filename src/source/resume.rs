@@ -124,6 +124,14 @@ impl<'a> Resuming<'a> {
         true
     }
 
+    /// Records that the bytes between the lines that were taken and those at `offset` belong to no line: a reader leaves out
+    /// NULs between records.
+    fn take_gap(&self, state: &State, offset: u64) {
+        if let (Some(origin), Some(bytes @ 1..)) = (&state.origin, offset.checked_sub(state.end)) {
+            self.memory.leave_out(origin.content, state.end, bytes);
+        }
+    }
+
     fn pass_on(&self, state: &mut State, mut decisions: Vec<Decision>) -> Result<bool> {
         let Some(origin) = state.origin.clone() else { return Ok(true) };
         if decisions.iter().any(|decision| !matches!(decision, Decision::Settled { .. })) && !state.delivered {
@@ -169,6 +177,7 @@ impl Outlet for Resuming<'_> {
         if state.failure.is_some() || !self.begin(&mut state, &batch.context.origin) {
             return false;
         }
+        self.take_gap(&state, batch.offset);
         state.end = batch.offset + batch.data.len() as u64;
         let mut decisions = std::mem::take(&mut state.decisions);
         match &mut state.filter {
@@ -188,11 +197,16 @@ impl Outlet for Resuming<'_> {
         self.outlet.is_open()
     }
 
+    fn leave_out_nuls(&self, bytes: u64) {
+        self.outlet.leave_out_nuls(bytes);
+    }
+
     fn long_line(&self, line: LongLine) -> Result<()> {
         let mut state = self.lock();
         if !self.begin(&mut state, &line.context.origin) {
             return Ok(());
         }
+        self.take_gap(&state, line.offset);
         state.end = line.offset + line.length_with_end;
         let mut decisions = std::mem::take(&mut state.decisions);
         match &mut state.filter {

@@ -6,16 +6,14 @@ use super::dividing::Part;
 use super::receiver::BatchSize;
 use crate::core::batch::{Batch, Framing};
 use crate::core::lines;
-use crate::core::records::NO_CUT;
 
 /// Splits `whole` into batches of about equal size within the limits. Its data are a slice of a block of `block` bytes; its
-/// number of records and its framing are not known yet. `records` are its records; `None` if each line is a record. With
-/// `are_lines`, each line is a record in any case, and a batch without ties has no table.
+/// number of records and its framing are not known yet. `records` are its records; `None` if each line is a record. A batch whose
+/// records are lines without a mark has no table.
 pub(super) fn split<'a>(
     size: &'a BatchSize,
     whole: &'a Batch,
     mut records: Option<&'a [Part]>,
-    are_lines: bool,
     block: usize,
 ) -> impl Iterator<Item = Batch> + 'a {
     // A record that is longer than a block has made this block larger.
@@ -33,7 +31,7 @@ pub(super) fn split<'a>(
             (1, _) => (data.len(), all),
             (_, None) => next_lines(&data[start..], per_part, size.bytes),
             (_, Some(records)) => {
-                let lengths = records.iter().map(|record| (record.length as usize, record.is_tied));
+                let lengths = records.iter().map(|record| (record.length as usize, record.is_tied()));
                 next_records(lengths, per_part, size.bytes)
             }
         };
@@ -51,7 +49,8 @@ pub(super) fn split<'a>(
         let batch = Batch { continues: whole.continues && is_last, ids: whole.ids.clone(), ..batch };
         let (first, rest) = records.and_then(|records| records.split_at_checked(count)).unzip();
         records = rest;
-        let has_table = |first: &&[Part]| !are_lines || first.iter().skip(1).any(|record| record.is_tied);
+        let is_marked = |(index, record): (usize, &Part)| !record.is_line || record.marks(index) != 0;
+        let has_table = |first: &&[Part]| first.iter().enumerate().any(is_marked);
         Some(match first.filter(has_table) {
             Some(first) => batch.framed(framing(first)),
             None => batch,
@@ -62,8 +61,8 @@ pub(super) fn split<'a>(
 /// The framing of `records`, which are a batch. The batch begins where it may be cut.
 fn framing(records: &[Part]) -> Framing {
     let mut table = BytesMut::with_capacity(4 * records.len());
-    for (index, Part { length, is_tied, .. }) in records.iter().enumerate() {
-        table.put_u32(length | if *is_tied && index > 0 { NO_CUT } else { 0 });
+    for (index, record) in records.iter().enumerate() {
+        table.put_u32(record.length | record.marks(index));
     }
     Framing::Lengths(table.freeze())
 }

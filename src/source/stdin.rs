@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 
 use super::api::{RunContext, Source};
 use super::cutter::Cutter;
+use super::encodings::Carrier;
 use super::joint::Joint;
 use super::kind::{Place, SourceKind};
 use super::origin::fingerprint;
@@ -84,10 +85,21 @@ fn read_as_it_comes(file: &File, context: &RunContext) -> Result<InputEnd> {
     let outlet = AtOnce { receiver };
     let name = |beginning: &[u8]| Origin::new(fingerprint(beginning), "-");
     let (rules, joint) = (&options.records, Joint::default());
-    let cutter = Cutter { size: &options.size, pool, receiver: &outlet, name: &name, rules, joint };
+    let encoding = options.encoding;
+    let cutter = Cutter {
+        size: &options.size,
+        pool,
+        receiver: &outlet,
+        name: &name,
+        rules,
+        joint,
+        encoding,
+        carrier: Carrier::Stream,
+    };
     let mut input = UntilStop { file, receiver, stop: options.live.as_ref().map(|live| &live.stop) };
-    match (BatchReader { cutter, idle: &|| true, quiet: &|_| true, time: &now_ms }).read(&mut input)? {
+    match (BatchReader { cutter, idle: &|| true, quiet: &|_| true, time: &now_ms, exact: false }).read(&mut input)? {
         End::Complete | End::Stopped { .. } => Ok(InputEnd::Complete),
+        End::Binary(binary) => Ok(InputEnd::Binary(binary.words("-"))),
         End::Damaged { error, .. } => Err(Error::input("-: standard input cannot be read").because(error)),
     }
 }
@@ -104,6 +116,10 @@ impl Outlet for AtOnce<'_> {
 
     fn long_line(&self, line: LongLine) -> Result<()> {
         self.receiver.long_line(line)
+    }
+
+    fn leave_out_nuls(&self, bytes: u64) {
+        self.receiver.leave_out_nuls(bytes);
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use super::api::{RunContext, Source};
 use super::decompress::{Compression, MAGIC_BYTES};
 use super::file::FileSource;
-use super::heading::HeaderRule;
+use super::heading::{HeaderLine, HeaderRule};
 use super::reading::beginning;
 use super::receiver::{BatchReceiver, BatchSize, LongLine};
 use super::record_rules::RecordRules;
@@ -257,8 +257,8 @@ fn a_block_that_a_long_line_made_larger_is_not_held_by_a_small_batch() {
 struct Hash;
 
 impl HeaderRule for Hash {
-    fn is_header(&self, beginning: &[u8]) -> bool {
-        beginning.starts_with(b"#")
+    fn is_header(&self, line: &HeaderLine<'_>) -> bool {
+        line.beginning.starts_with(b"#")
     }
 }
 

@@ -10,27 +10,29 @@ use crate::core::option_spec::{Choice, Group, OptionSpec};
 use crate::envelope::container;
 
 /// The values of the option, with the envelope that each means.
-const VALUES: [(&str, Wrapping); 6] = [
+const VALUES: [(&str, Wrapping); 7] = [
     ("auto", Wrapping::Told),
     ("none", Wrapping::Given(Envelope::None)),
     ("json-file", Wrapping::Given(Envelope::DockerJson)),
     ("docker-time", Wrapping::Given(Envelope::DockerTime)),
     ("cri", Wrapping::Given(Envelope::Cri)),
     ("compose", Wrapping::Given(Envelope::Compose)),
+    ("syslog", Wrapping::Given(Envelope::Syslog)),
 ];
 
-const CHOICES: [Choice; 6] = [
+const CHOICES: [Choice; 7] = [
     Choice { name: "auto", alias: None, help: "The first line of each content tells it (default)" },
     Choice { name: "none", alias: None, help: "A line is a record as it is" },
     Choice { name: "json-file", alias: None, help: "JSON objects of Docker's driver json-file" },
     Choice { name: "docker-time", alias: None, help: "docker logs --timestamps: TIME text" },
     Choice { name: "cri", alias: None, help: "Container runtimes of Kubernetes: TIME stdout F text" },
     Choice { name: "compose", alias: None, help: "docker compose logs: web-1  | text" },
+    Choice { name: "syslog", alias: None, help: "Syslog messages, whose text has another format" },
 ];
 
 /// The option of all inputs that are read for their lines.
 pub const OPTION: OptionSpec =
-    OptionSpec::text("wrapping", "HOW", Group::Input, "How the lines of containers are wrapped")
+    OptionSpec::text("wrapping", "HOW", Group::Input, "How the lines of containers or of syslog are wrapped")
         .choices(&CHOICES)
         .default("auto")
         .more("The message inside is parsed. Time, stream and names of the container become fields.")

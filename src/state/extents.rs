@@ -40,7 +40,7 @@ impl Extent {
 
     /// The extent of the lines in `batch`, which must be consecutive.
     pub fn of_batch(batch: &Batch) -> Extent {
-        let extent = Extent::of(batch.offset, &batch.data);
+        let extent = Extent { closed: batch.line_end().ends(&batch.data), ..Extent::of(batch.offset, &batch.data) };
         Extent { cut: batch.partial && !extent.closed, ..extent }
     }
 

@@ -95,6 +95,10 @@ pub trait Memory: std::fmt::Debug + Send + Sync {
     /// settled now: the lines of a copy may still be on their way.
     fn skip(&self, content: u32, start: u64, amount: Amount) -> bool;
 
+    /// Records that `bytes` bytes of `content` at the offset `start` belong to no record, so that nothing of them is left to
+    /// settle.
+    fn leave_out(&self, _content: u32, _start: u64, _bytes: u64) {}
+
     /// Records that `content` was read to its end, at the offset `length`. `stamp` is the stamp of its file, if every
     /// change of the file would change it.
     fn end(&self, content: u32, length: u64, stamp: Option<Stamp>);

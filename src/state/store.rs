@@ -216,6 +216,12 @@ impl Memory for Store {
         true
     }
 
+    fn leave_out(&self, content: u32, start: u64, bytes: u64) {
+        let mut state = self.shared.ledger();
+        state.cover(content, start, Amount { lines: 0, bytes });
+        self.shared.wake(state);
+    }
+
     fn end(&self, content: u32, length: u64, stamp: Option<Stamp>) {
         let mut state = self.shared.ledger();
         match (stamp, state.contents.get_mut(&content)) {

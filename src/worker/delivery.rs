@@ -4,6 +4,7 @@ use super::parser::Parsed;
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::record::RecordId;
+use crate::core::turns::Turn;
 use crate::document::Documents;
 use crate::sink::{AnySink, Outcome, Record};
 
@@ -51,13 +52,26 @@ impl<'a> Delivery<'a> {
         })
     }
 
-    /// Gives the items at the indexes `open` to `sink`. `outcomes` gets one entry for each of them.
-    pub fn store(&self, sink: &AnySink, open: &[usize], outcomes: &mut Vec<Outcome>) -> Result<()> {
+    /// Gives the items at the indexes `open` to `sink`, in their turn if they have one. `outcomes` gets one entry for each of
+    /// them.
+    pub fn store(
+        &self,
+        sink: &AnySink,
+        open: &[usize],
+        turn: Option<Turn<'_>>,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<()> {
         outcomes.clear();
         let is_whole = open.len() == self.len();
         match (sink, self) {
-            (AnySink::Documents(sink), Delivery::Documents(all)) if is_whole => sink.store(all, outcomes),
-            (AnySink::Documents(sink), Delivery::Documents(all)) => sink.store(&all.only(open), outcomes),
+            (AnySink::Documents(sink), Delivery::Documents(all)) => {
+                let some = (!is_whole).then(|| all.only(open));
+                let documents = some.as_ref().unwrap_or(all);
+                match turn {
+                    Some(turn) => sink.store_in_turn(documents, turn, outcomes),
+                    None => sink.store(documents, outcomes),
+                }
+            }
             (AnySink::Records(sink), Delivery::Records(all)) if is_whole => sink.store(all, outcomes),
             (AnySink::Records(sink), Delivery::Records(all)) => {
                 let some: Vec<Record<'_>> = open.iter().map(|&index| all[index]).collect();

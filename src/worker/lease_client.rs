@@ -50,6 +50,12 @@ pub trait LeaseClient: Send {
     /// `may_wait` it must not block, because the caller holds unacknowledged batches.
     fn next(&mut self, acks: Vec<(Ticket, Tally)>, may_wait: bool) -> Result<Next>;
 
+    /// Returns the number of a batch: how many batches were handed out before it to this process. `None` if the client does not
+    /// know it; batches then have the order in which they arrive.
+    fn number(&self, _ticket: &Ticket) -> Option<u64> {
+        None
+    }
+
     /// Returns how many leases the queues give to one worker at most.
     fn most_leases(&self) -> usize {
         usize::MAX
@@ -106,6 +112,11 @@ impl LeaseClient for LocalLeaseClient {
             Reserved::Wait => Next::Wait(Duration::ZERO),
             Reserved::Ended => Next::End,
         })
+    }
+
+    /// All batches of the queue go to workers of this process.
+    fn number(&self, ticket: &Ticket) -> Option<u64> {
+        Some(self.queue.handed_out_before(ticket.lease))
     }
 
     fn touch(&mut self, tickets: &[Ticket]) -> Result<()> {

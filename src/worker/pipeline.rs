@@ -11,6 +11,7 @@ use super::parser::{Parsed, Parser};
 use super::store_pool::{Done, Job, StorePool};
 use super::worker_counts::WorkerCounts;
 use crate::core::error::Result;
+use crate::core::turns;
 use crate::observe::counters::Tally;
 
 /// The reason why a worker ended without an error.
@@ -46,6 +47,7 @@ pub fn work(
         held: Vec::new(),
         touch_at: None,
         in_pool: 0,
+        missed: false,
         finished: Vec::new(),
         spare: Vec::new(),
     };
@@ -76,6 +78,8 @@ struct Worker<'a> {
     touch_at: Option<Instant>,
     /// The number of batches in the pool.
     in_pool: usize,
+    /// Whether a batch was not stored because an earlier one, perhaps of another worker, was not.
+    missed: bool,
     /// Durable batches that are not acknowledged yet.
     finished: Vec<(Ticket, Tally)>,
     spare: Vec<Parsed>,
@@ -86,6 +90,10 @@ impl Worker<'_> {
         loop {
             while let Ok(done) = self.done.try_recv() {
                 self.finish_batch(done)?;
+            }
+            if self.missed {
+                // The worker of the earlier batch has the error, and stops the others.
+                return Ok(Finish::Stopped);
             }
             self.touch_if_due()?;
             if self.held.len() >= self.leases.most_leases() || !self.pool.may_take(self.held.len()) {
@@ -101,10 +109,11 @@ impl Worker<'_> {
             match next? {
                 Next::Batch { ticket, ttr, batch } => {
                     self.hold(ticket, ttr);
+                    let place = self.pool.place(self.leases.number(&ticket));
                     let mut parsed = self.spare.pop().unwrap_or_else(|| parser.buffer());
                     parser.parse(&batch, &mut parsed)?;
                     self.in_pool += 1;
-                    self.pool.submit(Job { ticket, batch, parsed, answer: self.answer.clone() });
+                    self.pool.submit(place, Job { ticket, batch, parsed, answer: self.answer.clone() });
                 }
                 Next::Wait(_) if !self.held.is_empty() => {
                     let done = self.wait()?;
@@ -153,14 +162,20 @@ impl Worker<'_> {
     }
 
     fn finish_batch(&mut self, done: Done) -> Result<()> {
-        let Done { ticket, records, bytes, stored, parsed } = done;
+        let Done { ticket, counted, stored, parsed } = done;
         self.in_pool -= 1;
         self.spare.push(parsed);
         // If the batch was not stored, its lease stays with those that the worker holds. The worker gives it back when it
         // leaves.
-        let tally = stored?.tally;
+        let tally = match stored {
+            Err(error) if turns::is_missed(&error) => {
+                self.missed = true;
+                return Ok(());
+            }
+            stored => stored?.tally,
+        };
         self.held.retain(|(held, _)| *held != ticket);
-        self.counts.add(u64::from(records), bytes as u64, tally);
+        self.counts.add(&counted, tally);
         self.finished.push((ticket, tally));
         Ok(())
     }

@@ -4,6 +4,11 @@
 //! may hold, the bytes of all batches in the pool, and the [`Limiter`]. A worker that holds nothing may always take a batch,
 //! whatever the others hold, so no worker waits for another one. With an adaptive limiter, a storing thread is started when a
 //! batch would wait for it.
+//!
+//! If a sink [keeps the order](crate::sink::Sink::keeps_order), each batch has a number from the moment in which a worker gets it.
+//! Storing threads take the batches in the order of their numbers, and have turns at that sink in this order. So the thread with
+//! the smallest number never waits for another one. A worker parses a batch that it has got, whatever the others do, and a batch
+//! that is lost on the way ends the waiting for it. So no batch waits for ever.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,11 +21,13 @@ use super::adaptive::Adaptive;
 use super::lease_client::Ticket;
 use super::limiter::{Fixed, Limiter, StoreCall};
 use super::parser::Parsed;
+use super::reorder::Reorder;
 use super::scaling::Bounds;
 use super::storer::{Stored, Storer};
 use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
-use crate::queue::LEASES_PER_PEER;
+use crate::core::turns::{self, Turns};
+use crate::queue::{Counted, LEASES_PER_PEER, counted};
 use crate::sink::attempts;
 
 /// The default for [`Storing::bytes`].
@@ -52,6 +59,22 @@ impl Default for Storing {
     }
 }
 
+/// The place of a batch in the order of all batches of a process. If it is dropped without its job, the batch is lost, and no
+/// later batch may be stored before it: they are refused.
+pub(super) struct Place<'a> {
+    pool: &'a StorePool,
+    /// `None` if no sink keeps the order.
+    number: Option<u64>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            self.pool.lose(number);
+        }
+    }
+}
+
 /// A parsed batch on its way to a storing thread.
 pub(super) struct Job {
     pub ticket: Ticket,
@@ -64,8 +87,7 @@ pub(super) struct Job {
 /// The answer of a storing thread for one batch.
 pub(super) struct Done {
     pub ticket: Ticket,
-    pub records: u32,
-    pub bytes: usize,
+    pub counted: Counted,
     pub stored: Result<Stored>,
     /// The buffers, for reuse.
     pub parsed: Parsed,
@@ -81,6 +103,8 @@ pub struct StorePool {
     most_threads: usize,
     max_bytes: usize,
     started: Instant,
+    /// The turns of each sink that keeps the order. The list is empty if no sink does.
+    turns: Vec<Option<Turns>>,
     state: Mutex<State>,
     /// Wakes storing threads when there is a job, when the limit has room, and at the end.
     changed: Condvar,
@@ -89,8 +113,12 @@ pub struct StorePool {
 }
 
 struct State {
-    /// The batches that wait, the oldest first.
-    jobs: VecDeque<Job>,
+    /// The batches that wait for a storing thread, the oldest first, each with its number if the order is kept.
+    jobs: VecDeque<(Option<u64>, Job)>,
+    /// The batches that wait for earlier ones, each with its number.
+    early: Reorder<(u64, Job)>,
+    /// The number of the next batch, if its lease client does not know it.
+    next_number: u64,
     /// The bytes of all batches that wait or are being stored.
     bytes: usize,
     /// The number of batches that are being stored.
@@ -142,8 +170,14 @@ impl StorePool {
             Requests::Adaptive(_) => limiter.limit(),
             Requests::Workers | Requests::Fixed(_) => most_threads,
         };
+        let mut turns: Vec<_> = storer.orders().map(|ordered| ordered.then(Turns::default)).collect();
+        if turns.iter().all(Option::is_none) {
+            turns.clear();
+        }
         let state = State {
             jobs: VecDeque::new(),
+            early: Reorder::default(),
+            next_number: 0,
             bytes: 0,
             storing: 0,
             threads,
@@ -159,6 +193,7 @@ impl StorePool {
             most_threads,
             max_bytes: storing.bytes,
             started: Instant::now(),
+            turns,
             state: Mutex::new(state),
             changed: Condvar::new(),
             grow: None,
@@ -193,9 +228,9 @@ impl StorePool {
         }
         let workers = self.workers.load(Ordering::Relaxed).max(1);
         let state = self.state();
-        // One batch waits while each thread stores another one.
+        // One batch waits while each thread stores another one. With an order, a batch also waits for those before it.
         let leases = match self.requests {
-            Requests::Workers => 2,
+            Requests::Workers => 2 + usize::from(!self.turns.is_empty()),
             Requests::Fixed(threads) => (1 + threads.div_ceil(workers)).min(usize::from(LEASES_PER_PEER)),
             Requests::Adaptive(_) => 1 + state.limiter.limit().div_ceil(workers),
         };
@@ -218,17 +253,65 @@ impl StorePool {
         job.batch.data.len() + job.parsed.memory() + bodies
     }
 
-    /// Hands a batch to the storing threads. This never blocks.
-    pub(super) fn submit(&self, job: Job) {
+    /// Returns the place of a batch that a worker has got. `number` says how many batches came before it; without it, the
+    /// batches have the order of these calls.
+    pub(super) fn place(&self, number: Option<u64>) -> Place<'_> {
+        if self.turns.is_empty() {
+            return Place { pool: self, number: None };
+        }
+        let mut state = self.state();
+        let next = state.next_number;
+        state.next_number += 1;
+        Place { pool: self, number: number.or(Some(next)) }
+    }
+
+    /// Hands a batch to the storing threads. If the order is kept, they get it after the batches of all earlier places. This
+    /// never blocks.
+    pub(super) fn submit(&self, mut place: Place<'_>, job: Job) {
+        let number = place.number.take();
         let bytes = self.bytes_of(&job);
         let mut state = self.state();
         state.bytes += bytes;
-        state.jobs.push_back(job);
+        let mut released = 1;
+        match number {
+            None => state.jobs.push_back((None, job)),
+            Some(number) => {
+                let refused = state.early.put(number, (number, job));
+                released = 0;
+                while let Some((number, job)) = state.early.release() {
+                    state.jobs.push_back((Some(number), job));
+                    released += 1;
+                }
+                self.refuse(&mut state, refused);
+            }
+        }
         state.note_waiting();
         let grows = self.needs_thread(&mut state);
         drop(state);
-        self.changed.notify_one();
+        match released {
+            0 => {}
+            1 => self.changed.notify_one(),
+            _ => self.changed.notify_all(),
+        }
         self.ask_for_thread(grows);
+    }
+
+    /// Notes that the batch with this number is not stored.
+    fn lose(&self, number: u64) {
+        let mut state = self.state();
+        let refused: Vec<_> = state.early.lose(number).collect();
+        self.refuse(&mut state, refused);
+    }
+
+    /// Gives batches back to their workers.
+    fn refuse(&self, state: &mut State, jobs: impl IntoIterator<Item = (u64, Job)>) {
+        for (_, job) in jobs {
+            state.bytes -= self.bytes_of(&job);
+            let Job { ticket, batch, parsed, answer } = job;
+            let stored = Err(turns::missed());
+            // A worker that panicked takes no answer.
+            let _ = answer.send(Done { ticket, counted: counted(&batch), stored, parsed });
+        }
     }
 
     /// Returns whether another thread is needed, and counts it.
@@ -254,12 +337,16 @@ impl StorePool {
     /// Stores batches until the pool is closed and empty. Each storing thread calls this once.
     pub fn run(&self) {
         let mut outcomes = Vec::new();
-        while let Some(job) = self.next_job() {
+        while let Some((number, job)) = self.next_job() {
             let held = self.bytes_of(&job);
             let Job { ticket, batch, parsed, answer } = job;
             let started = Instant::now();
             attempts::take();
-            let stored = catch_unwind(AssertUnwindSafe(|| self.storer.store(&batch, &parsed, &mut outcomes)));
+            let turns =
+                |number| self.turns.iter().map(|turns| turns.as_ref().map(|turns| turns.turn(number))).collect();
+            let turns = number.map_or_else(Vec::new, turns);
+            let store = || self.storer.store_in_turn(&batch, &parsed, turns, &mut outcomes);
+            let stored = catch_unwind(AssertUnwindSafe(store));
             let stored = stored.unwrap_or_else(|_| {
                 Err(Error::internal("the storing thread panicked; its batch goes to another worker"))
             });
@@ -293,12 +380,12 @@ impl StorePool {
             drop(state);
             self.ask_for_thread(grows);
             // A worker that panicked takes no answer.
-            let _ = answer.send(Done { ticket, records: batch.records, bytes: batch.data.len(), stored, parsed });
+            let _ = answer.send(Done { ticket, counted: counted(&batch), stored, parsed });
         }
     }
 
     /// Waits for the next batch; `None` at the end.
-    fn next_job(&self) -> Option<Job> {
+    fn next_job(&self) -> Option<(Option<u64>, Job)> {
         let mut state = self.state();
         loop {
             let may_store = state.storing < state.limiter.limit().max(1);

@@ -13,6 +13,7 @@ use crate::core::batch::Batch;
 use crate::core::error::{Error, Result};
 use crate::core::lines::Line;
 use crate::core::record::RecordId;
+use crate::core::turns::Turn;
 use crate::dead_letter::{DeadLetters, Letter, Reason};
 use crate::event::Layout;
 use crate::observe::counters::{Row, Tally};
@@ -62,6 +63,11 @@ impl Storer {
         self.sinks.iter().filter_map(|destination| destination.sink.layout()).collect()
     }
 
+    /// Returns for each sink whether it keeps the order in which batches were read.
+    pub(super) fn orders(&self) -> impl Iterator<Item = bool> {
+        self.sinks.iter().map(|destination| destination.sink.keeps_order())
+    }
+
     /// Returns the account of each sink.
     pub fn accounts(&self) -> Vec<Row> {
         self.sinks.iter().map(Destination::account).collect()
@@ -81,6 +87,20 @@ impl Storer {
     /// A sink failed, for all documents or for one document. Nothing may be acknowledged then, although some documents
     /// may be stored.
     pub fn store(&self, batch: &Batch, parsed: &Parsed, outcomes: &mut Vec<Outcome>) -> Result<Stored> {
+        self.store_in_turn(batch, parsed, Vec::new(), outcomes)
+    }
+
+    /// Does the same as [`store`](Storer::store). `turns` has the turn of the batch in each sink that keeps the order.
+    ///
+    /// # Errors
+    /// The errors of [`store`](Storer::store). The turns that are not over have then failed.
+    pub(super) fn store_in_turn(
+        &self,
+        batch: &Batch,
+        parsed: &Parsed,
+        turns: Vec<Option<Turn<'_>>>,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<Stored> {
         let _storing = match &self.in_flight {
             Some(in_flight) => Some(in_flight.enter().ok_or_else(|| Error::wire("no further batch may be stored"))?),
             None => None,
@@ -99,7 +119,7 @@ impl Storer {
                 Work { known, delivery }
             })
             .collect();
-        let stored = self.store_in_all_sinks(&mut work, outcomes).and_then(|()| {
+        let stored = self.store_in_all_sinks(&mut work, turns, outcomes).and_then(|()| {
             let (verdicts, refused) = self.combine(parsed, &work);
             self.write_dead_letters(batch, parsed, &refused).map(|()| verdicts)
         });
@@ -121,8 +141,15 @@ impl Storer {
 
     /// Gives the documents to each sink that has no outcome for them yet. The known outcomes are completed, even if a sink
     /// fails.
-    fn store_in_all_sinks(&self, work: &mut [Work<'_>], outcomes: &mut Vec<Outcome>) -> Result<()> {
+    fn store_in_all_sinks(
+        &self,
+        work: &mut [Work<'_>],
+        turns: Vec<Option<Turn<'_>>>,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<()> {
+        let mut turns = turns.into_iter();
         for (destination, Work { delivery, known }) in self.sinks.iter().zip(work) {
+            let turn = turns.next().flatten();
             for (index, refused) in delivery.refused() {
                 if known[index].is_none() {
                     destination.count([&refused]);
@@ -131,9 +158,10 @@ impl Storer {
             }
             let open: Vec<usize> = (0..delivery.len()).filter(|&index| known[index].is_none()).collect();
             if open.is_empty() && delivery.len() > 0 {
+                turn.into_iter().for_each(Turn::pass);
                 continue;
             }
-            delivery.store(&destination.sink, &open, outcomes)?;
+            delivery.store(&destination.sink, &open, turn, outcomes)?;
             destination.count(&*outcomes);
             let mut failed = None;
             for (index, outcome) in open.into_iter().zip(outcomes.drain(..)) {
@@ -193,6 +221,7 @@ impl Storer {
                     id: *id,
                     context: place.context,
                     offset,
+                    line: batch.line_of(*line as usize, offset),
                     key: parsed.time(*line as usize).unwrap_or(place.key),
                     reason: *reason,
                     detail,
@@ -201,6 +230,7 @@ impl Storer {
                     raw,
                     length: raw.len() as u64,
                     partial: batch.is_partial(*line as usize),
+                    multiline_cut: batch.is_closed(*line as usize),
                 }
             })
             .collect();

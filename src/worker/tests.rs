@@ -4,6 +4,7 @@ mod containers;
 mod layouts;
 mod stages;
 mod storing;
+mod whole_records;
 
 use std::sync::{Arc, Mutex};
 

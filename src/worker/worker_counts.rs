@@ -2,7 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::observe::counters::{BYTES, READ, Snapshot, Tally};
+use crate::observe::counters::{Snapshot, Tally};
+use crate::queue::Counted;
 
 /// The counts of all workers of a process.
 #[derive(Debug, Default)]
@@ -10,10 +11,9 @@ pub struct WorkerCounts(Mutex<Snapshot>);
 
 impl WorkerCounts {
     /// Adds a durable batch.
-    pub fn add(&self, lines: u64, bytes: u64, tally: Tally) {
+    pub fn add(&self, counted: &Counted, tally: Tally) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.add(&READ, lines);
-        counts.add(&BYTES, bytes);
+        counted.iter().for_each(|(counter, number)| counts.add(counter, *number));
         counts.add_tally(tally);
     }
 

@@ -44,6 +44,8 @@ fn queue(place: &Workspace, lease: &str) -> Running {
         "logator-queue",
         &["--bind", &endpoint, "--lease", lease, "--linger", "0", "--log-format", "json", "--drain", "0"],
     );
+    // A last line that waits for lines that continue it would be a batch of its own.
+    command.args(["--multiline", "none"]);
     command.envs(environment(place));
     let mut queue = Running::start(command);
     queue.wait_ready();

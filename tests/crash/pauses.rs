@@ -16,8 +16,7 @@ use crate::kit::table::times;
 fn workers_that_are_stopped_beyond_their_lease_lose_and_double_nothing() {
     let count = times(8);
     let portion = 2000;
-    let mut trial = Trial::new("SIGSTOP a worker beyond its lease", count * portion + 500);
-    trial.from_stdin = true;
+    let mut trial = Trial::from_stdin("SIGSTOP a worker beyond its lease", count * portion + 500);
     trial.queue_arguments = ["--lease", "0.3"].map(String::from).to_vec();
     trial.begin(2);
     for nth in 0..count {
@@ -79,8 +78,7 @@ fn a_database_that_is_stopped_beyond_the_leases_loses_and_doubles_nothing() {
 fn eight_workers_that_wait_while_their_queue_is_killed_find_the_next_one() {
     let count = times(5);
     let portion = 600;
-    let mut trial = Trial::new("kill -9 the queue of 8 workers that wait", count * portion);
-    trial.from_stdin = true;
+    let mut trial = Trial::from_stdin("kill -9 the queue of 8 workers that wait", count * portion);
     trial.begin(0);
     let alone = trial.queue().open_files();
     trial.workers = (0..8).map(|_| trial.new_worker()).collect();

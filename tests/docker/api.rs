@@ -29,6 +29,8 @@ fn both_ways_give_the_same_documents() {
             assert_eq!(accounts(&place)[&name].1, "none");
             documents(&place)
         });
+        // Only a file has a path.
+        ways.iter_mut().flatten().for_each(|document| drop(document.as_object_mut().unwrap().remove("path")));
         assert_eq!(ways[1].len(), 3005, "{name}");
         assert_eq!(identified(&ways[0]), identified(&ways[1]), "{name}");
         // All other fields are equal too. The order of records differs where a line of the other stream stands in a long line.

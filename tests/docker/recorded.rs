@@ -58,7 +58,7 @@ fn a_podman_s_log_is_read_with_times_of_its_zone_and_a_file_in_its_own_form() {
     assert_eq!(lines(&documents), ["one", "two"]);
     assert_eq!(
         (&documents[0]["@timestamp"], &documents[1]["stream"]),
-        (&"2026-11-30T11:00:00.123Z".into(), &"stderr".into())
+        (&"2026-11-30T11:00:00.123456789Z".into(), &"stderr".into())
     );
     assert_eq!(accounts(&place)["web"], account("api", "none"));
 }

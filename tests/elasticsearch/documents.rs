@@ -38,7 +38,8 @@ fn the_time_of_a_line_chooses_its_index_and_lines_without_a_time_have_one_of_the
     let mut mixed = String::new();
     for number in 0..40 {
         days.iter().for_each(|day| mixed.push_str(&format!("{}\n", day.lines().nth(number).unwrap())));
-        mixed.push_str(&format!("odd line {number}\n"));
+        // A line that begins with a brace continues no other line.
+        mixed.push_str(&format!("{{odd line {number}\n"));
     }
     place.write("access.log", mixed);
     let sink = cluster.sink(&format!("{}-%{{+YYYY.MM.dd}}", cluster.name("dated")));

@@ -36,7 +36,8 @@ fn each_product_and_version_gets_requests_that_it_takes() {
 #[test]
 fn a_data_stream_takes_lines_without_a_time_too() {
     let place = Workspace::new();
-    place.write("access.log", format!("{}odd line\n", lines(0..10)));
+    // A line that begins with a brace continues no other line.
+    place.write("access.log", format!("{}{{odd line\n", lines(0..10)));
     let server = BulkServer::start(Setup { data_streams: vec!["stream".into()], ..Setup::default() });
     let (ran, receipt) = run(&place, &server.sink("stream"), &[]);
     assert_eq!((ran.code, account(&receipt)), (Some(0), [11, 10, 0, 1, 0, 0]), "{}", ran.stderr);

@@ -168,14 +168,18 @@ fn a_worker_whose_sink_is_locked_ends_with_its_queue_and_stores_nothing_afterwar
 /// A worker that was stopped while its queue was killed does not know of the kill, and finds another queue at the same
 /// endpoint.
 #[test]
+#[cfg(feature = "sqlite")]
 fn workers_of_a_queue_that_was_killed_do_nothing_for_the_next_one() {
     let place = Workspace::new();
-    let (mut first, workers) = spawning(&place, 2, &[], &["--to", "ndjson:first"]);
+    // Both workers may write to a database, and either may get the last line, which is a batch of its own.
+    let to = place.at("sqlite:", "first.db");
+    let (mut first, workers) = spawning(&place, 2, &[], &["--to", &to]);
     first.feed(&access(0..20));
-    wait_for("the documents", PATIENCE, || {
-        let text = std::fs::read_to_string(place.path("first")).unwrap_or_default();
-        (text.lines().count() == 20).then_some(())
-    });
+    let rows = || {
+        let database = rusqlite::Connection::open(place.path("first.db")).ok()?;
+        database.query_row("SELECT count(*) FROM logs", [], |row| row.get::<_, u32>(0)).ok()
+    };
+    wait_for("the documents", PATIENCE, || (rows() == Some(20)).then_some(()));
     kill(Pid::from_raw(workers[0]), Signal::SIGSTOP).unwrap();
     crate::kit::process::wait_until_it_stands_still(workers[0] as u32);
     first.kill();
@@ -208,7 +212,7 @@ fn workers_of_a_queue_that_was_killed_do_nothing_for_the_next_one() {
     assert_eq!(account(&place.receipt("queue.json")), [1900, 1900, 0, 0, 0, 0]);
     assert_eq!(place.objects("second").len(), 1900);
     wait_for_end(&workers);
-    assert_eq!(place.objects("first").len(), 20, "the flags of the first queue count for its own lines only");
+    assert_eq!(rows(), Some(20), "the flags of the first queue count for its own lines only");
 }
 
 #[test]

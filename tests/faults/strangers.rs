@@ -79,7 +79,8 @@ impl Peer {
 fn a_worker_whose_counts_do_not_add_up_makes_a_receipt_that_disagrees_and_exit_code_3() {
     for lie in [0, 9, 11, u32::MAX] {
         let place = Workspace::new();
-        let mut queue = place.queue(&["--linger", "0"]);
+        // A last line that waits for lines that continue it would be a batch of its own.
+        let mut queue = place.queue(&["--linger", "0", "--multiline", "none"]);
         queue.feed(&access(0..10));
         let peer = Peer::connect(&place.endpoint());
         let Answer::Batch { lease, batch, .. } = peer.reserve() else { panic!("no batch") };
@@ -99,7 +100,7 @@ fn a_worker_whose_counts_do_not_add_up_makes_a_receipt_that_disagrees_and_exit_c
 #[test]
 fn acks_of_leases_that_never_were_count_for_nothing() {
     let place = Workspace::new();
-    let mut queue = place.queue(&["--linger", "0"]);
+    let mut queue = place.queue(&["--linger", "0", "--multiline", "none"]);
     queue.feed(&access(0..10));
     let peer = Peer::connect(&place.endpoint());
     let Answer::Batch { lease, .. } = peer.reserve() else { panic!("no batch") };

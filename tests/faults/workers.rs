@@ -67,7 +67,8 @@ fn the_batch_of_a_worker_that_died_goes_to_another_when_its_lease_has_run_out() 
 #[test]
 fn a_trickling_input_is_handed_out_line_by_line_though_the_batch_is_not_full() {
     let place = Workspace::new();
-    let mut queue = place.queue(&["--linger", "0"]);
+    // Otherwise a line waits for lines that continue it.
+    let mut queue = place.queue(&["--linger", "0", "--multiline", "none"]);
     let peer = Peer::connect(&place.endpoint());
     let mut fastest = Duration::MAX;
     // The best of several tries: a busy machine may be late, but a queue that waits for a full batch is late each time.
@@ -112,7 +113,7 @@ fn an_input_that_never_pauses_is_handed_out_though_no_batch_is_full() {
 #[test]
 fn the_line_dialogue_gives_every_line_in_order_and_counts_empty_ones_as_filtered() {
     let place = Workspace::new();
-    let mut queue = place.queue(&["--linger", "0.5", "--batch-lines", "7"]);
+    let mut queue = place.queue(&["--linger", "0.5", "--batch-lines", "7", "--multiline", "none"]);
     queue.feed(b"\n\n");
     queue.feed(&access(0..50));
     queue.feed(b"\r\n\n");

@@ -43,6 +43,22 @@ fn files_are_decompressed_and_each_line_is_sent_once() {
     assert_eq!((&counts["read"], &counts["sent"], &counts["too_long"]), (&60_011.into(), &60_010.into(), &1.into()));
 }
 
+/// Nothing in a message tells its encoding, so it is UTF-8.
+#[test]
+fn lines_in_other_encodings_are_sent_in_utf_8() {
+    let place = Workspace::new();
+    let puller = pull(&place, &["--bind", &place.endpoint()]);
+    let utf16 = "\u{feff}one \u{a0a}\r\ntwo 日本\n".encode_utf16().flat_map(u16::to_le_bytes);
+    place.write("a.log", utf16.collect::<Vec<u8>>());
+    place.write("b.log", b"caf\xe9\nplain\n");
+    let pushed = push(&place, &["--from", "a.log", "--from", "b.log", "--encoding", "windows-1252"]).end();
+    assert_eq!(pushed.code, Some(0), "{}", pushed.stderr);
+    let pulled = stop_after(puller, 4).stdout;
+    let mut lines: Vec<&str> = pulled.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["café", "one \u{a0a}", "plain", "two 日本"]);
+}
+
 #[test]
 fn followed_files_and_syslog_are_sent_as_they_come_until_a_signal() {
     let place = Workspace::new();

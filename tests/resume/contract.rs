@@ -48,9 +48,10 @@ fn write_records(place: &Workspace, seed: u64) -> BTreeSet<Expected> {
             headers.insert(stream, format!("#Fields:{nth}"));
         }
         let word = ["never", "later", "later"].get(random.usize(..50)).unwrap_or(&"GET");
+        // A pattern sees the first line of a record, so the first line is whole.
         let more = if random.u8(..) < 20 { "\\n  continued" } else { "" };
         let time = format!("{:02}:{:02}:{:02}", nth / 3600, nth / 60 % 60, nth % 60);
-        let request = format!("\"{word} /{nth} HTTP/1.1\" 200 1 \"-\" \"agent{more}\"");
+        let request = format!("\"{word} /{nth} HTTP/1.1\" 200 1 \"-\" \"agent\"{more}");
         let text = format!("127.0.0.1 {stream} - [02/Jan/2026:{time} +0000] {request}");
         let header = headers.get(stream);
         content += &format!("{stream} {number} {} {text}\n", header.map_or("-", String::as_str));

@@ -84,7 +84,7 @@ fn garbage_ends_its_connection_and_no_other() {
     let receiver = receive(&place, TCP, &[]);
     let mut good = receiver.connect();
     good.write_all(b"<13>one\n").unwrap();
-    for garbage in [&b"<13>before\n\x16\x03\x01\x02\x00"[..], b"999999999 <13>x", b"\x01"] {
+    for garbage in [&b"<13>before\n\x16\x03\x01\x02\x00"[..], b"\x7f", b"\x01"] {
         let mut stream = receiver.connect();
         stream.write_all(garbage).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -103,6 +103,31 @@ fn garbage_ends_its_connection_and_no_other() {
     assert_eq!(receipt.sources[0].get("refused"), 3);
     assert!(ran.stderr.contains("was closed: it sends TLS"), "{}", ran.stderr);
     assert_eq!(ran.stderr.matches("was closed").count(), 1, "the others are counted: {}", ran.stderr);
+}
+
+#[test]
+fn one_wrong_count_among_many_is_said_and_counted_and_costs_no_other_message() {
+    const MESSAGES: usize = 2_001;
+    let place = Workspace::new();
+    let receiver = receive(&place, TCP, &[]);
+    let message = |index: usize| format!("<13>1 2024-02-03T04:05:06Z h app - - - grüße {index:04}");
+    let mut bytes = Vec::new();
+    for index in 0..MESSAGES {
+        let text = message(index);
+        // One sender counts characters.
+        let count = if index == 1_000 { text.chars().count() } else { text.len() };
+        write!(bytes, "{count} {text}").unwrap();
+    }
+    let mut stream = receiver.connect();
+    bytes.chunks(4_099).for_each(|chunk| stream.write_all(chunk).unwrap());
+    // The message is cut, and its rest is a message of its own.
+    let found = messages(&documents(&place, MESSAGES + 1));
+    let whole = (0..MESSAGES).filter(|index| found.contains(&format!("grüße {index:04}"))).count();
+    assert_eq!(whole, MESSAGES - 1);
+    drop(stream);
+    let (ran, receipt) = receiver.stop(&place);
+    assert_eq!(receipt.sources[0].get("wrong_counts"), 1);
+    assert!(ran.stderr.contains("framing error"), "{}", ran.stderr);
 }
 
 #[test]

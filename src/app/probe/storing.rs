@@ -153,6 +153,7 @@ impl Storing {
                 id: parcel.ids[*index],
                 context: &parcel.contexts[*index],
                 offset: 0,
+                line: None,
                 key: Key::Given(parcel.ids[*index]),
                 reason: *reason,
                 detail,
@@ -161,6 +162,7 @@ impl Storing {
                 raw: parcel.text(*index),
                 length: parcel.text(*index).len() as u64,
                 partial: false,
+                multiline_cut: false,
             })
             .collect();
         ended.dead_lettered += letters.len() as u64;

@@ -33,6 +33,7 @@ use crate::observe::service_manager::Manager;
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
 use crate::source::ReadOptions;
+use crate::source::describing::Describing;
 use crate::source::kind::{FindContext, Found, Place};
 use crate::source::live::Live;
 use crate::source::receiver::BatchSize;
@@ -127,7 +128,7 @@ pub fn store(options: &PullOptions, work: &WorkOptions, console: Console) -> Res
     let mut found = Found::default();
     found.add(0, PullSource::new(&options.socket, options.envelope));
     reload_keys_on_hangup(options.socket.security.as_ref(), &console)?;
-    store_all(found, (options.max_line, options.max_memory), work, console)
+    store_all(found, (options.max_line, options.max_memory), Describing::default(), work, console)
 }
 
 /// Parses and stores the records of the sources that `from` names, until they end or a signal comes. At most `max_memory` bytes
@@ -138,13 +139,14 @@ pub fn store(options: &PullOptions, work: &WorkOptions, console: Console) -> Res
 pub fn receive(from: &SourceOptions, max_memory: usize, work: &WorkOptions, console: Console) -> Result<Receipt> {
     let context = FindContext { values: &from.values, own: &from.files, place: Place::From };
     let found = SOURCES.find(&from.inputs, &context)?;
-    store_all(found, (from.read.size.max_line, max_memory), work, console)
+    store_all(found, (from.read.size.max_line, max_memory), from.read.describing.clone(), work, console)
 }
 
 /// Parses and stores the records of the sources `found`.
 fn store_all(
     found: Found,
     (max_line, max_memory): (usize, usize),
+    describing: Describing,
     work: &WorkOptions,
     console: Console,
 ) -> Result<Receipt> {
@@ -152,13 +154,20 @@ fn store_all(
     let live = Live::new(Stop::new()?);
     let (size, limits) = bounds(max_memory, max_line, work.workers.most);
     let (queue, settlement) = queue_with(None, SharedQueue::new(limits, None)?);
-    let read =
-        ReadOptions { size, settlement, live: Some(live.clone()), say: say_on(&console), ..ReadOptions::default() };
+    let read = ReadOptions {
+        size,
+        describing,
+        settlement,
+        live: Some(live.clone()),
+        say: say_on(&console),
+        ..ReadOptions::default()
+    };
     let sources = OpenSources::open(found, &read)?;
     let (name, said) = (sources.names_of_passing().join(" "), console.clone());
-    let mut receipt = work_through(work, formats, console, queue, None, &live, move |queue, dead_letters| {
-        Reading::start(sources, read, queue, dead_letters, None)
-    })?;
+    let mut receipt =
+        work_through(work, formats, console, queue, None, &live, move |queue, dead_letters, in_order| {
+            Reading::start(sources, ReadOptions { in_order, ..read }, queue, dead_letters, None)
+        })?;
     if receipt.left > 0 && !name.is_empty() {
         // Other inputs can be read again. Pulled lines cannot.
         let error = Error::input(format!(

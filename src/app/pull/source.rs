@@ -16,7 +16,7 @@ use crate::source::api::{Opened, RunContext, Source};
 use crate::source::kind::{Place, SourceKind};
 use crate::source::messages::{self, Messages};
 use crate::source::say::Say;
-use crate::source::{ReadOptions, ReadOutcome};
+use crate::source::{ReadOptions, ReadOutcome, multiline};
 
 /// The number of messages that are received between two looks at the clock.
 const ROUND: usize = 1000;
@@ -27,26 +27,35 @@ pub const KIND: SourceKind = SourceKind {
     help: "pull+ipc://PATH or pull+tcp://HOST:PORT pulls lines from a peer that pushes them, such as logator-push.",
     places: &[Place::From],
     elsewhere: "logator-worker --from and logator-pull receive the lines that peers push",
-    options: &[OptionSpec::text("envelope", "none|json", Group::Input, "Wrapping of the lines from pull+ endpoints")
-        .choices(&[
-            Choice { name: "none", alias: None, help: "A message is a line" },
-            Choice { name: "json", alias: None, help: "A message is {\"message\":LINE,\"type\":TYPE,\"@pid\":PID}" },
-        ])
-        .default("none")
-        .more(
-            "logator-push and zmqpush send json. The type and @pid of a json envelope become fields of the document.",
-        )],
+    options: &[OptionSpec::text(
+        "envelope",
+        "auto|none|json",
+        Group::Input,
+        "Wrapping of the lines from pull+ endpoints",
+    )
+    .choices(&[
+        Choice { name: "auto", alias: None, help: "A message is opened if it is the object of zmqpush (default)" },
+        Choice { name: "none", alias: None, help: "A message is a line" },
+        Choice { name: "json", alias: None, help: "A message is {\"message\":LINE,\"type\":TYPE,\"@pid\":PID}" },
+    ])
+    .default("auto")
+    .more("logator-push and zmqpush send json. The type and @pid become fields of the document.")],
     schemes: &["pull+ipc", "pull+tcp"],
     file: |name| endpoint(name).ok()?.path().map(Path::to_owned),
     claims: |name, _| name.starts_with("pull+"),
     find: |names, context, found| {
+        multiline::refuse(context.values, "messages of peers")?;
         let endpoints: Vec<Endpoint> = names.iter().map(|name| endpoint(name.text)).collect::<Result<_>>()?;
         let (own, queues) = (context.values.path("curve-key"), context.values.texts("queue-key"));
         let queues: Vec<String> = queues.map(str::to_owned).collect();
         let may_reach_out = context.values.is_on("insecure") || own.is_some() || !queues.is_empty();
         endpoints.iter().try_for_each(|endpoint| endpoint.check_reach(may_reach_out))?;
         let connect = Address::with_keys(&endpoints, own.as_deref(), &queues)?;
-        let envelope = if context.values.text("envelope") == Some("json") { Envelope::Json } else { Envelope::None };
+        let envelope = match context.values.text("envelope") {
+            Some("json") => Envelope::Json,
+            Some("none") => Envelope::None,
+            _ => Envelope::Pushed,
+        };
         let socket = SocketOptions { connect, ..SocketOptions::default() };
         found.add(names.first().map_or(0, |name| name.index), PullSource::new(&socket, envelope));
         Ok(())
@@ -103,7 +112,8 @@ impl Source for PullSource {
         let (Some(puller), Some(live)) = (puller, &context.options.live) else {
             return Error::internal(format!("{}: the socket is not open", self.name)).into();
         };
-        let origin = messages::origin(&self.name).wrapped(self.envelope);
+        let origin = messages::origin(&self.name, context.options.encoding).wrapped(self.envelope);
+        let origin = context.options.describing.complete(origin, None);
         let mut messages = Messages::new(context.receiver, &context.options.size, origin);
         match receive(puller, &mut messages, &live.stop) {
             Err(error) => error.into(),

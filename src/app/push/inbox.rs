@@ -11,6 +11,7 @@ use crate::core::offered::Offered;
 use crate::core::stop::Waker;
 use crate::net::push::backlog::Backlog;
 use crate::source::receiver::{BatchReceiver, LongLine};
+use crate::worker::parser::text::in_utf8;
 
 /// The maximum number of bytes of lines that wait, whatever the number of lines.
 pub(super) const MOST_BYTES: usize = 64 << 20;
@@ -48,11 +49,12 @@ impl Waiting {
     fn add(&mut self, batch: &Batch) {
         let records = batch.records as usize;
         match &batch.framing {
-            Framing::Lines => self.backlog.add(&batch.data, records),
-            // A line of the backlog holds no newline.
-            Framing::Lengths(_) => {
-                batch.records().for_each(|record| self.backlog.add(&lines::of_message(record.bytes), 1));
-            }
+            Framing::Lines if batch.context.origin.encoding.is_none() => self.backlog.add(&batch.data, records),
+            // A line of the backlog holds no newline, and nothing tells its receiver an encoding.
+            _ => batch.records().for_each(|record| {
+                let text = in_utf8(record.bytes, batch.offset + record.start as u64, &batch.context.origin);
+                self.backlog.add(&lines::of_message(&text), 1);
+            }),
         }
         self.added.lines += records;
     }

@@ -35,7 +35,7 @@ pub(super) fn find(options: &PushOptions, console: &Console) -> Result<Found> {
 pub(super) fn reading(options: &PushOptions, stop: &Stop, console: &Console) -> ReadOptions {
     let size = BatchSize { lines: usize::MAX, bytes: READ, max_line: options.max_line };
     let (live, say) = (Some(Live::new(stop.clone())), say_on(console));
-    ReadOptions { size, live, say, ..ReadOptions::default() }
+    ReadOptions { size, live, say, encoding: options.encoding, ..ReadOptions::default() }
 }
 
 /// Makes messages from lines, with or without an envelope.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::core::option_spec::OptionValues;
 use crate::net::socket::SocketOptions;
 use crate::process::job_files::JobFiles;
+use crate::source::encodings::EncodingRule;
 
 /// How lines are sent.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct PushOptions {
     pub confirm: Confirm,
     /// The longest line, in bytes.
     pub max_line: usize,
+    /// How the encodings of inputs are found. Messages are UTF-8.
+    pub encoding: EncodingRule,
 }
 
 /// When a line is answered with `OK`.

@@ -80,7 +80,7 @@ pub fn push_to_topic(options: &TopicOptions, console: Console) -> Result<Receipt
     let read = ReadOptions { settlement, live: Some(live.clone()), say: say_on(&console), ..source.read.clone() };
     let formats = Arc::new(Formats::of_records());
     let (reader_state, reader_answers) = (state.clone(), Arc::clone(&answers));
-    let receipt = work_through(&work, formats, console, queue, state.as_deref(), &live, |queue, letters| {
+    let receipt = work_through(&work, formats, console, queue, state.as_deref(), &live, |queue, letters, _| {
         let sources = OpenSources::open(found, &read)?;
         reader_answers.lock().unwrap_or_else(PoisonError::into_inner).ready();
         Reading::through(sources, read, queue, letters, reader_state, |inner| Answering {

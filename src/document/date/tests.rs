@@ -12,8 +12,7 @@ fn read(format: &str, text: &str) -> Option<String> {
 
 fn read_at(format: &str, text: &str, now_ms: i64) -> Option<String> {
     let mut formats = Formats::new(&[format]).unwrap();
-    let date = formats.read(text.as_bytes(), now_ms)?;
-    Some(String::from_utf8(write_iso(date).to_vec()).unwrap())
+    Some(formats.read(text.as_bytes(), now_ms).ok()?.date.to_text())
 }
 
 #[test]
@@ -22,7 +21,7 @@ fn every_item_reads_what_the_table_says() {
         ("%d/%b/%Y:%H:%M:%S %z", "17/May/2015:10:05:03 +0000", "2015-05-17T10:05:03.000Z"),
         ("%d/%b/%Y:%H:%M:%S %z", "17/May/2015:10:05:03 -0730", "2015-05-17T17:35:03.000Z"),
         ("%d/%b/%Y:%H:%M:%S %z", "1/may/2015:00:05:03 +02:00", "2015-04-30T22:05:03.000Z"),
-        ("%a %b %e %H:%M:%S.%f %Y", "Sun May  7 01:02:03.123456 2017", "2017-05-07T01:02:03.123Z"),
+        ("%a %b %e %H:%M:%S.%f %Y", "Sun May  7 01:02:03.123456 2017", "2017-05-07T01:02:03.123456Z"),
         ("%A, %d %B %y %I:%M:%S %p", "Wednesday, 01 September 99 12:00:01 AM", "1999-09-01T00:00:01.000Z"),
         ("%A, %d %B %y %I:%M:%S %p", "Wed, 01 Sep 68 12:00:01 pm", "2068-09-01T12:00:01.000Z"),
         ("%Y-%j %H:%M", "2016-366 23:59", "2016-12-31T23:59:00.000Z"),
@@ -37,10 +36,22 @@ fn every_item_reads_what_the_table_says() {
         ("ISO8601", "2015-05-17T10:05:03Z", "2015-05-17T10:05:03.000Z"),
         ("ISO8601", "2015-05-17 10:05:03", "2015-05-17T10:05:03.000Z"),
         ("ISO8601", "2015-05-17T10:05", "2015-05-17T10:05:00.000Z"),
-        ("ISO8601", "2015-05-17T100503,1234+0200", "2015-05-17T08:05:03.123Z"),
-        ("ISO8601", "2015-05-17T10:05:03.9999999-05", "2015-05-17T15:05:03.999Z"),
+        ("ISO8601", "2015-05-17T100503,1234+0200", "2015-05-17T08:05:03.1234Z"),
+        ("ISO8601", "2015-05-17T10:05:03.9999999-05", "2015-05-17T15:05:03.9999999Z"),
         ("ISO8601", "2015-05-17 10:05:03 +01:30", "2015-05-17T08:35:03.000Z"),
         ("[ISO8601]", "[2015-05-17T10:05:03Z]", "2015-05-17T10:05:03.000Z"),
+        ("%F %T.%f", "2015-05-17 10:05:03.123456789", "2015-05-17T10:05:03.123456789Z"),
+        ("%d.%B %Y %H:%M", "3.März 2015 10:05", "2015-03-03T10:05:00.000Z"),
+        ("%d %b %Y %H:%M:%S %Z", "01 Jul 2020 00:00:00 Europe/Berlin", "2020-06-30T22:00:00.000Z"),
+        ("UNIX", "12.5", "1970-01-01T00:00:12.500Z"),
+        ("UNIX_MS", "12", "1970-01-01T00:00:00.012Z"),
+        ("TAI64N", "@4000000037c219bf2ef02e94", "1999-08-24T04:04:05.787492500Z"),
+        ("yyyy-MM-dd HH:mm:ss,SSS", "2015-05-17 10:05:03,123", "2015-05-17T10:05:03.123Z"),
+        ("dd/MMM/yyyy:HH:mm:ss Z", "17/May/2015:10:05:03 +0200", "2015-05-17T08:05:03.000Z"),
+        ("EEE, d MMM yyyy h:mm a", "Sun, 7 May 2017 1:02 PM", "2017-05-07T13:02:00.000Z"),
+        ("yyyy-MM-dd'T'HH:mm 'o''clock'", "2015-05-17T10:05 o'clock", "2015-05-17T10:05:00.000Z"),
+        ("yyyyDDD", "2016366", "2016-12-31T00:00:00.000Z"),
+        ("dd.MM.yy", "17.05.15", "2015-05-17T00:00:00.000Z"),
     ];
     for (format, text, expected) in cases {
         assert_eq!(read(format, text).as_deref(), Some(expected), "{format} on {text}");
@@ -66,7 +77,7 @@ fn what_no_calendar_or_clock_has_is_not_a_date() {
         ("%Y-%j", "2015-000"),
         ("%Y-%m-%d %I %p", "2015-01-01 13 AM"),
         ("%Y-%m-%d %I %p", "2015-01-01 00 AM"),
-        ("%d/%b/%Y", "17/Mai/2015"),
+        ("%d/%b/%Y", "17/Foo/2015"),
         ("%d/%b/%Y", "17/May/2015 "),
         ("%d/%b/%Y", "17/May/215"),
         ("%s", "99999999999999"),
@@ -93,9 +104,54 @@ fn a_date_without_a_year_is_the_latest_that_is_not_after_tomorrow() {
 #[test]
 fn a_remembered_date_without_a_year_does_not_outlive_its_year() {
     let mut formats = Formats::new(&["%b %e %H:%M:%S"]).unwrap();
-    let before = formats.read(b"Dec 31 23:59:59", 1_704_067_200_000).unwrap();
-    let after = formats.read(b"Dec 31 23:59:59", 1_735_689_600_000).unwrap();
-    assert_eq!(after - before, 366 * MS_PER_DAY);
+    let mut read = |now| formats.read(b"Dec 31 23:59:59", now).unwrap().date.ms();
+    assert_eq!(-read(1_704_067_200_000) + read(1_735_689_600_000), 366 * MS_PER_DAY);
+    let mut formats = Formats::new(&["any"]).unwrap();
+    let mut read = |now| formats.read(b"260513 10:00:00", now).unwrap().date.to_text();
+    assert_eq!([read(0), read(NOW), read(0)].map(|text| text[..4].to_owned()), ["1926", "2026", "1926"]);
+}
+
+const ZONES: [&str; 6] =
+    ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "America/St_Johns", "Pacific/Apia"];
+
+fn berlin(order: Option<Order>) -> Arc<Rules> {
+    Arc::new(Rules { zone: Some(Zone::new("Europe/Berlin").unwrap()), order, base_year: None })
+}
+
+#[test]
+fn a_date_says_what_had_to_be_added_to_it() {
+    let plain: Arc<Rules> = Arc::default();
+    let year = Arc::new(Rules { base_year: Some(2005), ..Rules::default() });
+    let (none, guessed, zoneless, fold) = (Notes::default(), Notes::GUESSED_YEAR, Notes::ZONELESS, Notes::FOLD);
+    let both = |one: Notes, other: Notes| one.with(other);
+    for (rules, text, expected, notes) in [
+        (&plain, "Feb  3 04:05:06", "2024-02-03T04:05:06.000Z", both(guessed, zoneless)),
+        (&plain, "Feb  3 04:05:06 +0100", "2024-02-03T03:05:06.000Z", guessed),
+        (&year, "Dec 31 04:05:06", "2005-12-31T04:05:06.000Z", both(guessed, zoneless)),
+        (&year, "050203 04:05:06", "2005-02-03T04:05:06.000Z", both(zoneless, Notes::BY_CONTEXT)),
+        (&plain, "2024-02-03 04:05:06", "2024-02-03T04:05:06.000Z", zoneless),
+        (&plain, "1706933106", "2024-02-03T04:05:06.000Z", none),
+        (&plain, "2024-02-03T04:05:06Z", "2024-02-03T04:05:06.000Z", none),
+        (&berlin(None), "2024-02-03 04:05:06", "2024-02-03T03:05:06.000Z", zoneless),
+        (&berlin(None), "2024-10-27 02:30:00", "2024-10-27T00:30:00.000Z", both(zoneless, fold)),
+        (&berlin(None), "2024-10-27 02:30:00 CET", "2024-10-27T01:30:00.000Z", none),
+        (&berlin(None), "2024-10-27 02:30:00 CEST", "2024-10-27T00:30:00.000Z", none),
+        (&berlin(None), "2024-03-31 02:30:00", "2024-03-31T01:30:00.000Z", zoneless),
+        (
+            &berlin(Some(Order::Mdy)),
+            "03/04/2024 00:00:00",
+            "2024-03-03T23:00:00.000Z",
+            both(zoneless, Notes::BY_CONTEXT),
+        ),
+    ] {
+        let reading = Formats::any(rules).look(text.as_bytes(), NOW);
+        let reading = reading.unwrap_or_else(|fault| panic!("{text}: {fault:?}"));
+        assert_eq!((reading.date.to_text().as_str(), reading.notes), (expected, notes), "{text}");
+    }
+    for text in ["03/04/2024 00:00:00", "2024-02-03 04:05:06 IST", "Feb  3 04:05:06 BST"] {
+        assert_eq!(Formats::any(&plain).look(text.as_bytes(), NOW), Err(Fault::Ambiguous), "{text}");
+    }
+    assert_eq!(Formats::any(&year).look(b"Feb 29 04:05:06", NOW), Err(Fault::Unread), "2005 has no 29 February");
 }
 
 #[test]
@@ -105,7 +161,7 @@ fn formats_are_tried_in_order_and_the_last_date_is_remembered_with_its_text() {
     assert_eq!(first, Formats::new(&["%d/%m/%Y"]).unwrap().read(b"03/04/2020", NOW));
     assert_eq!(formats.read(b"03/14/2020", NOW), Formats::new(&["%m/%d/%Y"]).unwrap().read(b"03/14/2020", NOW));
     assert_eq!(formats.read(b"03/04/2020", NOW), first);
-    assert_eq!(formats.read(b"garbage", NOW), None);
+    assert_eq!(formats.read(b"garbage", NOW), Err(Fault::Unread));
     assert_eq!(formats.read(b"03/04/2020", NOW), first);
 }
 
@@ -115,9 +171,12 @@ fn a_wrong_format_is_a_usage_error_that_says_what_there_is() {
         ("%Q", "%Q is not known; the items are %Y"),
         ("%Y-%m-%", "% at its end"),
         ("%é", "%é is not known"),
-        ("dd/MMM/yyyy", "names no day"),
+        ("MMM/yyyy", "names no day"),
+        ("dd/MMM/yyyy q", "the letter q is not known"),
+        ("yyyy-MM-dd'T", "is not closed"),
+        ("yyyy-MM-dd hh", "hh and a"),
         ("%H:%M", "names no day"),
-        ("%Y-%m-%d %I", "%I and %p go together"),
+        ("%Y-%m-%d %I", "(%I and %p"),
     ] {
         let error = Formats::new(&[format]).unwrap_err();
         assert_eq!(error.kind(), crate::core::error::Kind::Usage);
@@ -150,7 +209,10 @@ proptest! {
     #[test]
     fn an_iso_text_read_back_is_the_same_date(ms in -62_167_219_200_000_i64..253_402_300_800_000) {
         let text = write_iso(ms);
-        prop_assert_eq!(Formats::new(&["ISO8601"]).unwrap().read(&text, NOW), Some(ms));
+        for format in ["ISO8601", "any"] {
+            let read = Formats::new(&[format]).unwrap().read(&text, NOW).map(|reading| reading.date);
+            prop_assert_eq!(read, Ok(Date::of_ms(ms)));
+        }
     }
 
     #[test]
@@ -160,16 +222,45 @@ proptest! {
         let text = format!("{text}{sign}{:02}:{minutes:02}", hours.abs());
         let offset = hours.abs() * 60 + minutes;
         let offset = if hours < 0 { -offset } else { offset };
-        prop_assert_eq!(Formats::new(&["ISO8601"]).unwrap().read(text.as_bytes(), NOW), Some(ms - offset * 60_000));
+        for format in ["ISO8601", "any"] {
+            let read = Formats::new(&[format]).unwrap().read(text.as_bytes(), NOW).map(|reading| reading.date.ms());
+            prop_assert_eq!(read, Ok(ms - offset * 60_000));
+        }
     }
 
     #[test]
     fn no_text_makes_a_reader_panic(text in proptest::collection::vec(any::<u8>(), 0..40), now in any::<i64>()) {
         for format in ["%Y %y %m %d %e %b %B %a %A %H %M %S %z %Z %I %p %j %f %s", "ISO8601", "%b%e%H", "%s"] {
             if let Ok(mut formats) = Formats::new(&[format]) {
-                formats.read(&text, now);
+                let _ = formats.read(&text, now);
             }
         }
-        Formats::new(&COMMON).unwrap().read(&text, now);
+        let _ = Formats::any(&berlin(Some(Order::Ymd))).look(&text, now);
+    }
+
+    #[test]
+    fn no_text_of_the_parts_of_dates_makes_the_reader_panic(
+        text in r"([0-9]{1,4}|[-/.: ,T+@\[\]]|Feb|févr\.|Mon|AM|Z|IST|GMT|[0-9]{6,19}|e9|m=|\(|\)){0,12}",
+        now in any::<i64>(),
+    ) {
+        for rules in [Arc::default(), berlin(None)] {
+            if let Ok(reading) = Formats::any(&rules).look(text.as_bytes(), now) {
+                let ms = reading.date.ms();
+                prop_assert!((-62_167_219_200_000..253_402_300_800_000).contains(&ms), "{} is {}", text, ms);
+            }
+        }
+    }
+
+    #[test]
+    fn a_local_time_is_what_the_tables_say(seconds in 0_i64..4_102_444_800, zone in 0..ZONES.len()) {
+        let name = ZONES[zone];
+        let rules = Arc::new(Rules { zone: Some(Zone::new(name).unwrap()), ..Rules::default() });
+        let zone = jiff::tz::TimeZone::get(name).unwrap();
+        let local = zone.to_datetime(jiff::Timestamp::from_second(seconds).unwrap());
+        let text = local.strftime("%Y-%m-%d %H:%M:%S").to_string();
+        let reading = Formats::any(&rules).look(text.as_bytes(), NOW).unwrap();
+        let expected = zone.to_ambiguous_timestamp(local);
+        prop_assert_eq!(reading.notes.has(Notes::FOLD), expected.is_ambiguous(), "{}", text);
+        prop_assert_eq!(reading.date.ms(), expected.compatible().unwrap().as_millisecond(), "{}", text);
     }
 }

@@ -1,4 +1,4 @@
-//! [`YearRule`]: the year of a date that names none.
+//! [`YearRule`]: the year of a date that names none, or only two digits of it.
 
 use crate::core::calendar::{MS_PER_DAY, civil_from_days};
 
@@ -9,21 +9,40 @@ use crate::core::calendar::{MS_PER_DAY, civil_from_days};
 pub(super) struct YearRule {
     /// The latest date that is allowed, in milliseconds since 1970.
     latest_ms: i64,
-    /// The year after the year of the context's time.
-    last_year: i64,
+    /// The year of the context's time.
+    year: i64,
+    /// The year that the user gives to all dates without one.
+    fixed: Option<i64>,
 }
 
 impl YearRule {
-    /// Returns the rule for a context with this time, in milliseconds since 1970.
-    pub(super) fn new(time_ms: i64) -> YearRule {
+    /// Returns the rule for a context with this time, in milliseconds since 1970. `fixed` is the year that the user gives to
+    /// dates without one.
+    pub(super) fn new(time_ms: i64, fixed: Option<i64>) -> YearRule {
         let (year, ..) = civil_from_days(time_ms.div_euclid(MS_PER_DAY).clamp(-719_528, 2_932_896));
-        YearRule { latest_ms: time_ms.saturating_add(MS_PER_DAY), last_year: year + 1 }
+        YearRule { latest_ms: time_ms.saturating_add(MS_PER_DAY), year: fixed.unwrap_or(year), fixed }
     }
 
-    /// Returns the latest allowed date among those that `date` returns for a year, in milliseconds since 1970. `date` returns
-    /// `None` for a year that does not have the day.
-    pub(super) fn latest(self, date: impl Fn(i64) -> Option<i64>) -> Option<i64> {
+    /// Returns the latest allowed date among those that `date` returns for a year. `date` returns `None` for a year that does
+    /// not have the day; `ms` gives the milliseconds since 1970 of what it returns.
+    pub(super) fn latest<T>(self, date: impl Fn(i64) -> Option<T>, ms: impl Fn(&T) -> i64) -> Option<T> {
+        if let Some(year) = self.fixed {
+            return date(year);
+        }
         // The previous 29 February may be eight years back (1904 to 1896). Any other date needs two steps at most.
-        (0..=9).filter_map(|back| date(self.last_year - back)).find(|&date| date <= self.latest_ms)
+        (0..=9).filter_map(|back| date(self.year + 1 - back)).find(|date| ms(date) <= self.latest_ms)
+    }
+
+    /// Returns the year nearest to the context's time that ends with these two digits. Of two years that are equally near, it
+    /// is the earlier one.
+    pub(super) fn nearest(self, two_digits: i64) -> i64 {
+        let century = self.year.div_euclid(100) * 100;
+        let years = [century - 100, century, century + 100].map(|century| century + two_digits);
+        years.into_iter().min_by_key(|year| (self.year - year).abs()).unwrap_or(two_digits)
+    }
+
+    /// Returns the latest allowed date, in days since 1970.
+    pub(super) fn latest_day(self) -> i64 {
+        self.latest_ms.div_euclid(MS_PER_DAY)
     }
 }

@@ -144,6 +144,9 @@ proptest! {
         let mut out = Vec::new();
         if let Some(read) = read {
             unescape(read.text, &mut out).unwrap();
+            let mut buffer = Vec::new();
+            let seen = text_beginning(Envelope::DockerJson, line.as_bytes(), 8, &mut buffer);
+            prop_assert_eq!(seen, &out[..out.len().min(8)]);
             prop_assert_eq!(String::from_utf8(out).unwrap(), text.strip_suffix('\n').filter(|_| !ends).unwrap_or(&text));
         }
     }

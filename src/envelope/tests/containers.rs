@@ -31,7 +31,7 @@ fn time_stream_attributes_and_the_fields_of_the_origin_stand_beside_the_message(
         all.extend(more);
         Value::Object(all)
     };
-    let time = "2026-01-02T03:04:05.123Z";
+    let time = "2026-01-02T03:04:05.123456789Z";
     let lines = [
         r#"{"log":"a \"b\"\n","stream":"stdout","time":"2026-01-02T03:04:05.123456789Z"}"#,
         r#"{"log":"c\n","stream":"stderr","attrs":{"tag":"t","x.y":"z"},"time":"2026-01-02T03:04:05.123456789Z"}"#,
@@ -45,7 +45,9 @@ fn time_stream_attributes_and_the_fields_of_the_origin_stand_beside_the_message(
             with(json!({ "@timestamp": time, "message": "a \"b\"", "stream": "stdout" })),
             with(json!({ "@timestamp": time, "message": "c", "stream": "stderr", "docker": attrs })),
             with(json!({ "@timestamp": time, "message": "d", "stream": "stderr" })),
-            with(json!({ "message": "misfit", "tags": ["_containerparsefailure"] })),
+            with(json!({
+                "message": "misfit", "event": { "original": "misfit" }, "tags": ["_containerparsefailure"],
+            })),
         ]
     );
     let cri = "2026-01-02T03:04:05.123456789Z stdout F a";

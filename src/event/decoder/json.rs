@@ -5,6 +5,7 @@
 
 use crate::core::error::Result;
 use crate::document::Tags;
+use crate::document::date::DateOptions;
 use crate::event::dates::Dates;
 use crate::event::fields::{Content, Fields};
 use crate::event::object::Object;
@@ -28,7 +29,15 @@ impl JsonDecoder {
     /// # Errors
     /// A usage error when a date format is invalid.
     pub fn new(date: Option<&DateRule>) -> Result<JsonDecoder> {
-        let dates = Dates::new(date)?;
+        JsonDecoder::with(date, &DateOptions::default())
+    }
+
+    /// Returns a decoder for texts that are JSON objects, with what the user says about dates.
+    ///
+    /// # Errors
+    /// A usage error when a date format is invalid.
+    pub fn with(date: Option<&DateRule>, options: &DateOptions) -> Result<JsonDecoder> {
+        let dates = Dates::new(date, options)?;
         Ok(JsonDecoder { object: Object::default(), shapes: Shapes::default(), replaced: String::new(), dates })
     }
 
@@ -64,6 +73,9 @@ impl JsonDecoder {
         };
         if object.tape.lone_surrogate {
             tags.add(Tags::UTF8);
+        }
+        if object.tape.out_of_range {
+            object.tape.each_out_of_range(text, |name| tags.add_of(Tags::TYPE, name));
         }
         Some(Fields(Content::Object { object, text, dates: &mut self.dates, tags }))
     }

@@ -7,6 +7,7 @@ mod pattern;
 
 use super::fields::Fields;
 use crate::core::error::Result;
+use crate::document::date::DateOptions;
 use crate::grok::{Format, Rule, Stopped};
 
 pub use json::JsonDecoder;
@@ -26,10 +27,18 @@ impl Decoder {
     /// # Errors
     /// A usage error when its fields cannot form a document, or when its date rule is invalid.
     pub fn new(format: &Format) -> Result<Decoder> {
+        Decoder::with(format, &DateOptions::default())
+    }
+
+    /// Returns the decoder of `format`, with what the user says about dates.
+    ///
+    /// # Errors
+    /// Those of [`new`](Decoder::new).
+    pub fn with(format: &Format, options: &DateOptions) -> Result<Decoder> {
         let date = format.date.as_ref();
         Ok(match &format.rule {
-            Rule::Pattern(pattern) => Decoder::Pattern(PatternDecoder::new(pattern, date)?),
-            Rule::JsonObject => Decoder::Json(JsonDecoder::new(date)?),
+            Rule::Pattern(pattern) => Decoder::Pattern(PatternDecoder::new(pattern, date, options)?),
+            Rule::JsonObject => Decoder::Json(JsonDecoder::with(date, options)?),
         })
     }
 

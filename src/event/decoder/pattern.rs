@@ -1,6 +1,7 @@
 //! [`PatternDecoder`]: the captures of a pattern as fields.
 
 use crate::core::error::Result;
+use crate::document::date::DateOptions;
 use crate::event::captured::CapturedFields;
 use crate::event::fields::Fields;
 use crate::grok::{DateRule, Matcher, Pattern, Span, Stopped};
@@ -17,9 +18,9 @@ impl PatternDecoder {
     /// Returns a decoder for texts that match `pattern`.
     ///
     /// # Errors
-    /// Those of [`CapturedFields::new`].
-    pub fn new(pattern: &Pattern, date: Option<&DateRule>) -> Result<PatternDecoder> {
-        let fields = CapturedFields::new(pattern.fields(), date)?;
+    /// Those of [`CapturedFields::with`].
+    pub fn new(pattern: &Pattern, date: Option<&DateRule>, options: &DateOptions) -> Result<PatternDecoder> {
+        let fields = CapturedFields::with(pattern.fields(), date, options)?;
         Ok(PatternDecoder { matcher: pattern.matcher(), slots: pattern.slots(), spans: Vec::new(), fields })
     }
 
@@ -29,6 +30,8 @@ impl PatternDecoder {
         let Some(captures) = self.matcher.captures(text)? else { return Ok(None) };
         self.spans.clear();
         self.spans.extend((0..self.slots).map(|slot| captures.span(slot)));
-        Ok(Some(Fields::captured(&mut self.fields, &self.spans)))
+        let whole = captures.whole();
+        let spans_text = whole.start == 0 && whole.end as usize == text.len();
+        Ok(Some(Fields::captured_in(&mut self.fields, &self.spans, spans_text)))
     }
 }

@@ -28,7 +28,7 @@ fn a_number_stays_what_it_is_or_is_a_text_and_tagged() {
     ] {
         let mut expected = json!({"n": value, "in": {"an": [value]}});
         if tagged {
-            expected["tags"] = json!(["_typefailure"]);
+            expected["tags"] = json!(["_typefailure:n", "_typefailure:[in][an]"]);
         }
         let line = format!(r#"{{"n":{number},"in":{{"an":[{number}]}}}}"#);
         assert_eq!(encode_each(None, &line), [expected.clone(), expected], "{number}");
@@ -71,8 +71,8 @@ fn all_values_of_one_name_are_kept_and_the_name_is_a_tag() {
         ),
         (
             r#"{"a":18446744073709551615,"a":1}"#,
-            json!({"a": ["18446744073709551615", 1], "tags": ["_typefailure", "_duplicate_field:a"]}),
-            json!({"a": ["18446744073709551615", 1], "tags": ["_typefailure", "_duplicate_field:a"]}),
+            json!({"a": ["18446744073709551615", 1], "tags": ["_typefailure:a", "_duplicate_field:a"]}),
+            json!({"a": ["18446744073709551615", 1], "tags": ["_typefailure:a", "_duplicate_field:a"]}),
         ),
     ] {
         assert_eq!(encode_each(None, line), [json, bson], "{line}");
@@ -199,7 +199,13 @@ proptest! {
     fn both_encodings_hold_every_value_as_the_model_has_it(members in any_members(any_tree())) {
         let tree = Tree::Members(members);
         let encoded = encode_each(None, &tree.text());
-        for (bson, encoded) in [false, true].into_iter().zip(encoded) {
+        for (bson, mut encoded) in [false, true].into_iter().zip(encoded) {
+            // The model does not know where a number stands.
+            if let Some(Value::Array(tags)) = encoded.get_mut("tags") {
+                let is_type = |tag: &Value| tag.as_str().is_some_and(|tag| tag.starts_with("_typefailure:"));
+                tags.iter_mut().filter(|tag| is_type(tag)).for_each(|tag| *tag = json!("_typefailure"));
+                tags.dedup();
+            }
             let (mut repeated, mut huge) = (Vec::new(), false);
             let mut model = tree.model(bson, true, &mut repeated, &mut huge);
             repeated.sort();

@@ -300,7 +300,10 @@ impl<const CAREFUL: bool> Machine<'_, CAREFUL> {
                     (fence, at) = self.abandon(fence);
                     since = at;
                 }
-                Op::Match => return End::Found,
+                Op::Match => {
+                    self.memory.matched.1 = at as u32;
+                    return End::Found;
+                }
                 Op::Fail => {}
             }
             match self.resume(&mut since, at, &mut fence) {

@@ -83,6 +83,8 @@ pub(super) enum Frame {
 pub(in crate::grok) struct Memory {
     /// The value of each capture.
     pub(super) places: Vec<PackedSpan>,
+    /// The bytes of the whole match: its start and its end.
+    pub(super) matched: (u32, u32),
     pub(super) registers: Vec<u32>,
     pub(super) frames: Vec<Frame>,
     pub(super) joins: Joins,

@@ -108,7 +108,7 @@ impl Memory {
     /// Returns the captures of the latest match.
     #[inline]
     pub(in crate::grok) fn found(&self) -> Found<'_> {
-        Found(&self.machine.places)
+        Found { places: &self.machine.places, matched: self.machine.matched }
     }
 
     /// Allocates the space that `code` needs. A memory belongs to one program.
@@ -126,13 +126,23 @@ impl Memory {
 type ScoutOnce = Option<Option<Box<Scout>>>;
 
 /// Start and end of each capture of a match.
-pub(in crate::grok) struct Found<'m>(&'m [PackedSpan]);
+pub(in crate::grok) struct Found<'m> {
+    places: &'m [PackedSpan],
+    matched: (u32, u32),
+}
 
 impl Found<'_> {
     /// Returns the span of capture `slot`.
     #[inline]
     pub(in crate::grok) fn span(&self, slot: usize) -> Span {
-        self.0.get(slot).map_or(Span::NONE, |place| place.span())
+        self.places.get(slot).map_or(Span::NONE, |place| place.span())
+    }
+
+    /// Returns the span of the whole match.
+    #[inline]
+    pub(in crate::grok) fn whole(&self) -> Span {
+        let (start, end) = self.matched;
+        Span { start, end }
     }
 }
 
@@ -403,6 +413,7 @@ impl Program {
         if end == End::NotFound {
             return None;
         }
+        machine.memory.matched.0 = start as u32;
         doubt.ended(end, machine.memory.joins.has_failed());
         Some(end)
     }

@@ -125,6 +125,15 @@ impl Found<'_> {
         }
     }
 
+    /// Returns the span of the whole match.
+    #[inline]
+    pub(super) fn whole(&self) -> Span {
+        match self.locations.get(0) {
+            Some((start, end)) if start <= end => Span { start: start as u32, end: end as u32 },
+            _ => Span::NONE,
+        }
+    }
+
     #[cold]
     fn last_of(&self, slot: usize) -> Option<(usize, usize)> {
         self.groups.get(slot)?.iter().filter_map(|&group| self.locations.get(group)).max()

@@ -43,7 +43,7 @@ impl Message<'_> {
 /// What a queue sends.
 pub(super) enum Received {
     /// A reply of the batch dialogue.
-    Reply(Reply),
+    Reply(Box<Reply>),
     /// A reply of the line dialogue: a line, or nothing at the end of the work.
     Line(Vec<u8>),
 }
@@ -91,7 +91,9 @@ pub(super) fn receive(socket: &zmq::Socket, endpoint: &Endpoint) -> Result<Optio
         (Some(magic), Some(body)) if *magic == *wire::MAGIC => {
             let data = frames.next().map(|message| Bytes::from_owner(Data(message)));
             let reply = Reply::decode(&body, data);
-            reply.map(|reply| Some(Received::Reply(reply))).map_err(|error| strange(endpoint, &error.to_string()))
+            reply
+                .map(|reply| Some(Received::Reply(Box::new(reply))))
+                .map_err(|error| strange(endpoint, &error.to_string()))
         }
         (Some(magic), _) if magic.starts_with(wire::MAGIC_ANY_VERSION) => {
             let versions = wire::versions("this worker", "the queue", &magic);

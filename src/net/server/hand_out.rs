@@ -13,6 +13,7 @@ use crate::core::stop::{Stop, Waker};
 use crate::net::endpoint::Endpoint;
 use crate::queue::Limits;
 use crate::queue::shared::SharedQueue;
+use crate::source::encodings::EncodingRule;
 use crate::source::messages::{self, Messages};
 use crate::source::receiver::{BatchReceiver, BatchSize, LongLine};
 
@@ -103,7 +104,7 @@ pub fn hand_out<L: AsRef<[u8]>>(endpoint: &str, lines: impl IntoIterator<Item = 
 fn put_in<L: AsRef<[u8]>>(queue: &SharedQueue, lines: impl IntoIterator<Item = L>) -> Result<()> {
     let size = BatchSize { lines: 1, max_line: usize::MAX, ..BatchSize::default() };
     let receiver = Receiver(queue);
-    let mut messages = Messages::new(&receiver, &size, messages::origin("lines"));
+    let mut messages = Messages::new(&receiver, &size, messages::origin("lines", EncodingRule::Told));
     for line in lines {
         if !messages.add(line.as_ref())? || !messages.flush() {
             break;

@@ -307,7 +307,8 @@ impl<'a> Session<'a> {
             Reserved::Batch(lease, batch) => {
                 let taken = match request.dialogue {
                     Dialogue::Line => {
-                        let line = batch.records().next().map_or(&[][..], |line| line.bytes);
+                        // Records that belong together, such as the lines of a container, are one frame.
+                        let line = batch.without_last_end();
                         self.send(&request.identity, [zmq::Message::from(line)])?
                     }
                     Dialogue::Batch => {

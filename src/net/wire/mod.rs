@@ -157,6 +157,7 @@ mod tag {
     pub const HEADER: u8 = 0x07;
     pub const FIELDS: u8 = 0x08;
     pub const OFFSETS: u8 = 0x09;
+    pub const LINE: u8 = 0x0c;
     pub const QUEUE: u8 = 0x20;
     pub const ENVELOPE: u8 = 0x80;
     pub const RULE: u8 = 0x81;
@@ -360,6 +361,9 @@ fn put_batch(out: &mut Output, batch: &Batch) {
     if let Some(table) = &batch.offsets {
         out.field(tag::OFFSETS, table);
     }
+    if let Some(line) = batch.line {
+        out.field(tag::LINE, &line.to_be_bytes());
+    }
     if let Framing::Lengths(table) = &batch.framing {
         out.field(tag::LENGTHS, table);
     }
@@ -383,7 +387,7 @@ fn batch(mut input: Input<'_>, data: Option<Bytes>, other: OtherField<'_>) -> Re
     let mut origin = Origin::new(input.u64()?, "");
     let (offset, records) = (input.u64()?, input.u32()?);
     let (mut time_ms, mut header, mut partial, mut continues) = (0, None, false, false);
-    let (mut table, mut offsets, mut framing) = (Bytes::new(), None, Framing::Lines);
+    let (mut table, mut offsets, mut framing, mut line) = (Bytes::new(), None, Framing::Lines, None);
     input.fields(|tag, value| {
         let one = || number::<1>(value).map(|[code]| code);
         match tag {
@@ -409,6 +413,7 @@ fn batch(mut input: Input<'_>, data: Option<Bytes>, other: OtherField<'_>) -> Re
                 let unknown = |code| Malformed(format!("no id rule has the number {code:#04x}"));
                 origin.rule = IdRule::of_code(one()?).ok_or_else(|| unknown(value[0]))?;
             }
+            tag::LINE => line = Some(u64::from_be_bytes(number(value)?)),
             tag::OFFSETS => offsets = Some(Bytes::copy_from_slice(value)),
             tag::IDS => table = Bytes::copy_from_slice(value),
             tag::LENGTHS => framing = Framing::Lengths(Bytes::copy_from_slice(value)),
@@ -437,5 +442,5 @@ fn batch(mut input: Input<'_>, data: Option<Bytes>, other: OtherField<'_>) -> Re
     }
     let context = Context { origin: Arc::new(origin), header, time_ms };
     let batch = Batch::of(context, offset, records, data).framed(framing).identified(ids).with_partial(partial);
-    Ok(Batch { continues, offsets, ..batch })
+    Ok(Batch { continues, offsets, line, ..batch })
 }

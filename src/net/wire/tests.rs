@@ -359,7 +359,7 @@ fn a_count_or_a_length_that_does_not_fit_its_frame_is_refused() {
     assert!(Reply::decode(&unhex(batch), None).is_err(), "the frame with the batch's records is missing");
     assert_eq!(decode("", b"a\nb"), Ok(()));
     for (fields, why) in [
-        ("80 00000001 07", "envelope"),
+        ("80 00000001 08", "envelope"),
         ("08 00000002 5b5d", "JSON object"),
         ("80 00000000", "needed"),
         ("81 00000001 04", "id rule"),

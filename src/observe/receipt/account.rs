@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::numbers::grouped;
 use crate::observe::counters::{
-    BYTES, JOB, LEFT, READ, RESUMED_BYTES, RESUMED_LINES, Row, Scope, Shown, Snapshot, Tally, Words,
+    BYTES, JOB, LEFT, LINES, READ, RESUMED_BYTES, RESUMED_LINES, Row, Scope, Shown, Snapshot, Tally, Words,
 };
 
 /// The counts of one pattern, stage, sink or source: one entry of a list of the receipt.
@@ -64,6 +64,9 @@ impl From<&Row> for Counted {
 pub struct Receipt {
     /// Lines that were taken in and worked on: the left side.
     pub read: u64,
+    /// The lines of the records in `read`. A record may have several lines.
+    #[serde(default)]
+    pub lines: u64,
     /// Lines that were read ahead and given back because the work ended early. They are not part of `read`.
     pub left: u64,
     /// Lines that an earlier run settled (`--state`) and that this run did not deliver again. They are not part of `read`.
@@ -103,6 +106,12 @@ pub struct Receipt {
     /// The counts of each stage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<Counted>,
+    /// The counts of the times of records, by the zone of times that name none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dates: Vec<Counted>,
+    /// The number of documents with each tag.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Counted>,
     /// The counts of each sink.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sinks: Vec<Counted>,
@@ -121,8 +130,27 @@ pub struct Receipt {
     /// The containers whose logs were read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub containers: Vec<ReadContainer>,
+    /// Files and directories that were left out because of what they are: binary or hidden.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOutFile>,
     /// The errors, one sentence each.
     pub errors: Vec<String>,
+}
+
+/// A file or directory that was left out because of what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOutFile {
+    /// Its name.
+    pub name: String,
+    /// What it is, and which command helps.
+    pub why: String,
+}
+
+impl LeftOutFile {
+    /// The sentence about it.
+    pub fn sentence(&self) -> String {
+        format!("{}: left out, {}", self.name, self.why)
+    }
 }
 
 /// An input with an end that was not read to that end.
@@ -205,6 +233,7 @@ impl Receipt {
         let others = JOB.iter().filter(|spec| spec.shown == Shown::NotZero);
         Receipt {
             read,
+            lines: counts.get(&LINES),
             left,
             resumed_lines: counts.get(&RESUMED_LINES),
             resumed_bytes: counts.get(&RESUMED_BYTES),
@@ -220,12 +249,15 @@ impl Receipt {
             peak_memory_bytes,
             patterns: list(Scope::Pattern),
             stages: list(Scope::Stage),
+            dates: list(Scope::Zone),
+            tags: list(Scope::Tag),
             sinks: list(Scope::Sink),
             sources: list(Scope::Source),
             others: others.map(|spec| (spec.name, counts.get(spec))).filter(|(_, value)| *value > 0).collect(),
             stopped: Vec::new(),
             unread: Vec::new(),
             containers: Vec::new(),
+            left_out: Vec::new(),
             errors,
         }
     }
@@ -240,6 +272,11 @@ impl Receipt {
     /// it back.
     pub fn with_containers(self, containers: Vec<ReadContainer>) -> Self {
         Receipt { containers, ..self }
+    }
+
+    /// Adds the files that were left out. They change no exit code.
+    pub fn with_left_out(self, left_out: Vec<LeftOutFile>) -> Self {
+        Receipt { left_out, ..self }
     }
 
     /// Returns the exit code: 0 if all lines are accounted for and none is dead-lettered, 1 if some are dead-lettered, 3 if

@@ -10,5 +10,7 @@ mod account;
 mod tests;
 mod text;
 
-pub use self::account::{Counted, Loss, ReadContainer, Receipt, StoppedInput, UnreadFile, Way, resource_usage};
+pub use self::account::{
+    Counted, LeftOutFile, Loss, ReadContainer, Receipt, StoppedInput, UnreadFile, Way, resource_usage,
+};
 pub use super::counters::Tally;

@@ -5,13 +5,18 @@ use std::fmt;
 use super::account::{Counted, Loss, ReadContainer, Receipt, StoppedInput, UnreadFile, Way};
 use crate::core::numbers::{grouped, human_bytes};
 use crate::core::printable;
-use crate::observe::counters::{LIMIT_HITS, MATCHED, NANOSECONDS, TRIED};
+use crate::observe::counters::{
+    AMBIGUOUS, FILTERED_HEADER, FOLDS, GUESSED_YEARS, LIMIT_HITS, MATCHED, NANOSECONDS, NULS, TAGGED, TRIED, ZONELESS,
+};
 
 /// The number of patterns shown, the slowest first.
 const SHOWN_PATTERNS: usize = 10;
 
 /// The number of characters shown of a pattern's name. The name may be the whole pattern.
 const NAME_LENGTH: usize = 48;
+
+/// The number of tags shown, the most frequent first.
+const SHOWN_TAGS: usize = 10;
 
 /// The number of stopped inputs shown, and of unread files.
 const SHOWN_INPUTS: usize = 5;
@@ -21,6 +26,7 @@ impl fmt::Display for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_account(f)?;
         self.write_patterns(f)?;
+        self.write_tags(f)?;
         // The account of a single sink is that of the lines.
         let sinks = if self.sinks.len() > 1 { &self.sinks[..] } else { &[] };
         for Counted { name, words, .. } in self.stages.iter().chain(sinks).chain(&self.sources) {
@@ -28,7 +34,9 @@ impl fmt::Display for Receipt {
                 write!(f, "\n  {}{words}", printable::line(name))?;
             }
         }
+        self.write_dates(f)?;
         self.write_containers(f)?;
+        self.write_left_out(f)?;
         self.write_resumed(f)?;
         if !self.agrees {
             let difference = grouped(self.read.abs_diff(self.tally.total()));
@@ -52,11 +60,17 @@ impl Receipt {
         let stored = grouped(t.newly_stored());
         let (parsed, unparsed) = (grouped(t.stored), grouped(t.unmatched));
         writeln!(f, "receipt")?;
-        writeln!(f, "  read           {:>14}", grouped(self.read))?;
+        let has_lines = self.lines > self.read;
+        let beside = if has_lines { format!(" ({} lines)", grouped(self.lines)) } else { String::new() };
+        writeln!(f, "  read           {:>14}{beside}", grouped(self.read))?;
         writeln!(f, "{mark} stored         {stored:>14} ({parsed} parsed + {unparsed} unparsed)")?;
         writeln!(f, "+ duplicate      {:>14}", grouped(t.duplicate))?;
         writeln!(f, "+ dead-lettered  {:>14}", grouped(t.dead_lettered))?;
-        writeln!(f, "+ filtered       {:>14}", grouped(t.filtered))?;
+        let header = match self.others.get(FILTERED_HEADER.name) {
+            Some(1..) => format!(" ({} header)", grouped(self.others[FILTERED_HEADER.name])),
+            _ => String::new(),
+        };
+        writeln!(f, "+ filtered       {:>14}{header}", grouped(t.filtered))?;
         if t.joined > 0 {
             writeln!(f, "+ joined         {:>14}", grouped(t.joined))?;
         }
@@ -98,6 +112,48 @@ impl Receipt {
         Ok(())
     }
 
+    /// Writes what had to be added to the times of records, and the options that say it better.
+    fn write_dates(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for dates in &self.dates {
+            let zone = printable::line(&dates.name);
+            let lines = [
+                (&ZONELESS, format!("times without a zone: {{}}, read in {zone}; --timezone names another zone")),
+                (&FOLDS, format!("times that the clock of {zone} showed twice: {{}}, read as the first; tagged _datefold")),
+                (
+                    &GUESSED_YEARS,
+                    "times without a year: {}, with the year of the source's time; --base-year names another year".to_owned(),
+                ),
+                (
+                    &AMBIGUOUS,
+                    "times with several meanings: {}, tagged _dateambiguous; --date-order dmy or mdy gives the order of \
+                     numbers, --timezone the meaning of a zone's name"
+                        .to_owned(),
+                ),
+            ];
+            for (spec, words) in lines {
+                match dates.get(spec.name) {
+                    0 => {}
+                    count => write!(f, "\n  {}", words.replace("{}", &grouped(count)))?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a line for each tag, the most frequent first.
+    fn write_tags(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut tags: Vec<(&str, u64)> = self.tags.iter().map(|tag| (&*tag.name, tag.get(TAGGED.name))).collect();
+        tags.sort_by_key(|(_, documents)| std::cmp::Reverse(*documents));
+        for (tag, documents) in tags.iter().take(SHOWN_TAGS) {
+            let noun = if *documents == 1 { "document" } else { "documents" };
+            write!(f, "\n  tag {}: {} {noun}", printable::line(tag), grouped(*documents))?;
+        }
+        if tags.len() > SHOWN_TAGS {
+            write!(f, "\n  and {} more tags, which the JSON receipt lists", tags.len() - SHOWN_TAGS)?;
+        }
+        Ok(())
+    }
+
     /// Writes how the logs of containers were read, those with a loss first.
     fn write_containers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut containers: Vec<&ReadContainer> = self.containers.iter().collect();
@@ -113,6 +169,22 @@ impl Receipt {
             let lossy = more.iter().filter(|container| container.loss != Loss::None).count();
             let count = more.len();
             write!(f, "\n  and {count} more containers, {lossy} of them with a loss, which the JSON receipt lists")?;
+        }
+        Ok(())
+    }
+
+    /// Writes the NULs and the files that were left out.
+    fn write_left_out(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(nuls) = self.others.get(NULS.name) {
+            let nuls = grouped(*nuls);
+            write!(f, "\n  {nuls} NUL bytes between records were left out: a file was truncated, or the power failed")?;
+        }
+        for left_out in self.left_out.iter().take(SHOWN_INPUTS) {
+            write!(f, "\n  {}", printable::line(&left_out.sentence()))?;
+        }
+        if self.left_out.len() > SHOWN_INPUTS {
+            let more = self.left_out.len() - SHOWN_INPUTS;
+            write!(f, "\n  and {more} more files, which the JSON receipt lists")?;
         }
         Ok(())
     }

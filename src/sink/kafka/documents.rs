@@ -4,7 +4,6 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use super::delivery::{Delivery, Message, Messages};
-use crate::core::calendar;
 use crate::core::error::Result;
 use crate::document::{Documents, Value};
 use crate::event::Layout;
@@ -75,7 +74,7 @@ fn key_text(value: Value<'_>, out: &mut Vec<u8>) -> bool {
         Value::Bool(value) => write!(out, "{value}"),
         Value::Int(value) => write!(out, "{value}"),
         Value::Float(value) => write!(out, "{value}"),
-        Value::Date(ms) => out.write_all(&calendar::write_iso(ms)),
+        Value::Date(date) => out.write_all(date.to_text().as_bytes()),
     };
     written.is_ok()
 }
@@ -91,7 +90,7 @@ mod tests {
             (Value::Int(-7), Some("-7")),
             (Value::Bool(true), Some("true")),
             (Value::Float(1.5), Some("1.5")),
-            (Value::Date(0), Some("1970-01-01T00:00:00.000Z")),
+            (Value::Date(0.into()), Some("1970-01-01T00:00:00.000Z")),
             (Value::Null, None),
         ] {
             let mut text = Vec::new();

@@ -138,7 +138,7 @@ fn with_avro_a_value_names_its_schema_which_is_written_to_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("schema.avsc");
     let formats = [Library::builtin().pattern("%{WORD:verb} %{INT:status:int}").unwrap()];
-    let encoding = SinkEncoding::new(&TypedFields::of(&formats[0])).unwrap();
+    let encoding = SinkEncoding::new(&TypedFields::of(&formats[0]).with_source(false)).unwrap();
     let mut options = OptionValues::default();
     options.insert("avro-schema", [file.clone().into_os_string()]);
     let open = |options: &str, with: &Opening<'_>| SinkSpec::parse(&cluster.address(options)).unwrap().open(with);

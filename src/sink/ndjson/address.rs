@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::store::NdjsonSink;
 use crate::core::error::Result;
+use crate::core::option_spec::{Group, OptionSpec};
 use crate::sink::api::AnySink;
 use crate::sink::kind::{self, AddressText, InFlight, OpenSink, Opening, SinkAddress, SinkFile, SinkKind};
 
@@ -17,7 +18,7 @@ pub static KIND: SinkKind = SinkKind {
     words: &["-"],
     syntax: &["ndjson:FILE[.gz|.zst]", "- (standard output)"],
     help: "one JSON document a line, appended to a file",
-    options: &[],
+    options: &[UNORDERED],
     has_login: false,
     public_options: &[],
     counters: &[],
@@ -25,6 +26,15 @@ pub static KIND: SinkKind = SinkKind {
     knows_duplicates: false,
     parse,
 };
+
+/// Gives up the order of the documents.
+const UNORDERED: OptionSpec =
+    OptionSpec::switch("unordered", Group::Output, "Write documents to files and standard output in any order, which is faster")
+        .more(
+            "Otherwise they have the order of their records: that of each content, and inputs with an end one after the other as \
+             they are named.",
+        )
+        .rare();
 
 fn parse(address: &AddressText<'_>) -> Result<Box<dyn SinkAddress>> {
     match (address.text, address.rest) {
@@ -77,6 +87,6 @@ impl OpenSink for NdjsonAddress {
             NdjsonAddress::StandardOutput => NdjsonSink::stdout(with.waits)?,
             NdjsonAddress::File(path) => NdjsonSink::open(path, with.waits)?,
         };
-        Ok(Arc::new(sink).into())
+        Ok(Arc::new(sink.ordered(!with.options.is_on(UNORDERED.name))).into())
     }
 }

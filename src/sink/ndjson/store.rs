@@ -7,6 +7,7 @@ use super::compression::{Compression, repair_compressed};
 use crate::core::append::{AppendFile, WhenLocked};
 use crate::core::error::{Error, Result};
 use crate::core::repair;
+use crate::core::turns::Turn;
 use crate::core::wait::{Waits, Words};
 use crate::document::{Documents, Encoding};
 use crate::event::Layout;
@@ -23,6 +24,8 @@ pub struct NdjsonSink {
     compression: Option<Compression>,
     /// Buffers for compressed blocks: as many as threads ever stored at the same time.
     buffers: Mutex<Vec<Vec<u8>>>,
+    /// Whether batches are written in the order in which they were read.
+    ordered: bool,
 }
 
 impl NdjsonSink {
@@ -43,7 +46,7 @@ impl NdjsonSink {
             None => repair::lines(&name, file, length),
             Some(compression) => repair_compressed(&name, file, compression),
         })?;
-        Ok(NdjsonSink { name, file, compression, buffers: Mutex::default() })
+        Ok(NdjsonSink { name, file, compression, buffers: Mutex::default(), ordered: true })
     }
 
     /// Returns a sink that writes to standard output.
@@ -52,15 +55,32 @@ impl NdjsonSink {
     /// [`Error::sink`] when standard output is closed.
     pub fn stdout(waits: &Waits) -> Result<NdjsonSink> {
         let file = AppendFile::stdout(&Arc::new(waits.patience("standard output", Words::STORED).with_reader()))?;
-        Ok(NdjsonSink { name: "-".into(), file, compression: None, buffers: Mutex::default() })
+        Ok(NdjsonSink { name: "-".into(), file, compression: None, buffers: Mutex::default(), ordered: true })
     }
 
-    fn append_compressed(&self, compression: Compression, bytes: &[u8]) -> Result<()> {
+    /// Returns the same sink. `ordered` says whether it keeps the order in which batches were read, which is the default.
+    pub fn ordered(self, ordered: bool) -> NdjsonSink {
+        NdjsonSink { ordered, ..self }
+    }
+
+    /// Appends a block, in its turn if it has one. A block is compressed before its turn.
+    fn append(&self, bytes: &[u8], turn: Option<Turn<'_>>) -> Result<()> {
+        match (self.compression, turn) {
+            (Some(compression), turn) => self.append_compressed(compression, bytes, turn),
+            (None, Some(turn)) => self.file.append_in_turn(bytes, turn),
+            (None, None) => self.file.append(bytes),
+        }
+    }
+
+    fn append_compressed(&self, compression: Compression, bytes: &[u8], turn: Option<Turn<'_>>) -> Result<()> {
         let mut buffer = self.buffers().pop().unwrap_or_default();
         buffer.clear();
         let compressed = compression.compress(bytes, &mut buffer);
         compressed.map_err(|e| Error::system(format!("{}: a batch could not be compressed", self.name)).because(e))?;
-        let result = self.file.append(&buffer);
+        let result = match turn {
+            Some(turn) => self.file.append_in_turn(&buffer, turn),
+            None => self.file.append(&buffer),
+        };
         self.buffers().push(buffer);
         result
     }
@@ -84,10 +104,22 @@ impl Sink for NdjsonSink {
         if documents.is_empty() {
             return Ok(());
         }
-        match self.compression {
-            None => self.file.append(documents.bytes())?,
-            Some(compression) => self.append_compressed(compression, documents.bytes())?,
+        self.append(documents.bytes(), None)?;
+        outcomes.resize(documents.len(), Outcome::Stored);
+        Ok(())
+    }
+
+    fn keeps_order(&self) -> bool {
+        self.ordered
+    }
+
+    fn store_in_turn(&self, documents: &Documents, turn: Turn<'_>, outcomes: &mut Vec<Outcome>) -> Result<()> {
+        outcomes.clear();
+        if documents.is_empty() {
+            turn.pass();
+            return Ok(());
         }
+        self.append(documents.bytes(), Some(turn))?;
         outcomes.resize(documents.len(), Outcome::Stored);
         Ok(())
     }
@@ -96,7 +128,7 @@ impl Sink for NdjsonSink {
     /// does not accept a file of zero bytes.
     fn close(&self) -> Result<()> {
         match self.compression {
-            Some(compression) if self.file.is_empty() => self.append_compressed(compression, &[]),
+            Some(compression) if self.file.is_empty() => self.append_compressed(compression, &[], None),
             _ => Ok(()),
         }
     }

@@ -8,7 +8,6 @@ use super::{Content, Cutter, SMALL_PART};
 use crate::core::batch::{Batch, Ids};
 use crate::core::context::Context;
 use crate::core::error::Result;
-use crate::core::lines::without_carriage_return;
 use crate::core::record::IdRule;
 use crate::source::block_pool::Block;
 use crate::source::dividing::{Alone, Part};
@@ -36,7 +35,7 @@ impl Content {
         } else {
             Bytes::from_owner(Block { bytes: block, filled: complete, pool: Arc::clone(cutter.pool), reusable })
         };
-        let partial = partial && data[complete - 1] != b'\n';
+        let partial = partial && !self.line_end().ends(&data);
         if let Some(dividing) = &mut self.dividing {
             let records = dividing.take_ended();
             return self.hand_out_records(cutter, &context, &data, &records, size, partial);
@@ -98,8 +97,7 @@ impl Content {
             start += part.len();
             let alone = group.first().and_then(|record| record.alone);
             let partial = alone == Some(Alone::Rest) || (partial && start == data.len());
-            let bare = part.strip_suffix(b"\n").unwrap_or(&part);
-            let is_long = alone == Some(Alone::Long) || without_carriage_return(bare).len() > cutter.size.max_line;
+            let is_long = alone == Some(Alone::Long) || self.line_end().without(&part).len() > cutter.size.max_line;
             if alone.is_some() && is_long {
                 self.set_aside_whole(cutter, context, &part, partial)?;
             } else {
@@ -125,8 +123,9 @@ impl Content {
     /// Delivers `whole` as batches (see [`split`]). Its records are `records`, or its lines. Returns `false` if the receiver wants
     /// no more.
     fn cut(&mut self, cutter: &Cutter, whole: Batch, records: Option<&[Part]>, block: usize) -> bool {
-        let are_lines = self.dividing.as_ref().is_none_or(|dividing| dividing.records_are_lines());
-        for batch in split(cutter.size, &whole, records, are_lines, block) {
+        let times = self.times.take_until(self.offset + whole.data.len() as u64);
+        let batches = split(cutter.size, &whole, records, block);
+        for batch in batches.flat_map(|batch| times.divide(batch)) {
             let batch = match &self.before {
                 Some(before) if batch.offset == 0 => {
                     let context = Context { header: Some(Arc::clone(before)), ..batch.context };
@@ -134,8 +133,12 @@ impl Content {
                 }
                 _ => batch,
             };
+            let batch = Batch { line: self.newlines.line(), ..batch };
+            let newlines = batch.newlines();
             let (end, records) = (batch.offset + batch.data.len() as u64, u64::from(batch.records));
-            let wanted = match cutter.rules.header.as_deref() {
+            // The header of a container's content is something else: the pieces that the content before it left open.
+            let rule = cutter.rules.header.as_deref().filter(|_| !batch.context.origin.envelope.is_container());
+            let wanted = match rule {
                 Some(rule) => self.heading.batch(rule, batch, cutter.receiver),
                 None => cutter.receiver.batch(batch),
             };
@@ -144,6 +147,7 @@ impl Content {
             }
             self.offset = end;
             self.lines += records;
+            self.newlines.add(newlines);
         }
         true
     }
@@ -151,28 +155,43 @@ impl Content {
     /// Sets aside `line`, which is too long for a batch. It is given with its line end, if it has one.
     fn set_aside_whole(&mut self, cutter: &Cutter, context: &Context, line: &[u8], partial: bool) -> Result<()> {
         let long = LongLine::of(context.clone(), self.offset, line, cutter.size.max_line, partial);
+        let long = LongLine { line: self.newlines.line(), ..long };
+        let newlines = self.line_end().count(line);
+        self.newlines.add(newlines);
         self.offset += line.len() as u64;
         self.lines += 1;
-        cutter.receiver.long_line(self.heading.long_line(cutter.rules.header.as_deref(), long))
+        let rule = cutter.rules.header.as_deref().filter(|_| !long.context.origin.envelope.is_container());
+        cutter.receiver.long_line(self.heading.long_line(rule, long))
     }
 
     /// Starts a line that is too long: the whole block holds its beginning. From now on only its hash and checksum are
     /// kept.
     pub(super) fn begin_long_line(&mut self, cutter: &Cutter) {
         let block = std::mem::take(&mut self.block);
-        let held = &block[..std::mem::take(&mut self.filled)];
+        let (held, rest) = block[..self.filled].split_at(self.passable());
         self.searched = 0;
         self.dividing.iter_mut().for_each(|dividing| dividing.forget_line());
         let context = self.context(cutter, held);
         self.long = Some(Overlong::new(context, held, cutter.size.max_line));
+        (self.block, self.filled) = (rest.to_vec(), rest.len());
+    }
+
+    /// The number of bytes of the block that can be passed to a long line: without a run of NULs that may go on, and without half
+    /// a unit of UTF-16.
+    fn passable(&self) -> usize {
+        let width = self.line_end().width();
+        self.filled.saturating_sub(self.open_nuls) / width * width
     }
 
     /// Adds the new bytes to the long line. Returns `true` if the line has ended and was set aside. The block then
     /// holds the bytes that follow the line.
     pub(super) fn pass_long_line(&mut self, cutter: &Cutter) -> Result<bool> {
+        let passable = self.passable();
         let Some(long) = &mut self.long else { return Ok(true) };
-        let newline = memchr::memchr(b'\n', &self.block[..self.filled]);
-        let end = newline.map_or(self.filled, |newline| newline + 1);
+        let line_end = long.line_end();
+        let filled = &self.block[..self.filled];
+        let newline = line_end.find(filled);
+        let end = newline.unwrap_or(passable);
         long.add(&self.block[..end]);
         self.block.copy_within(end..self.filled, 0);
         self.filled -= end;
@@ -186,9 +205,11 @@ impl Content {
     pub(super) fn set_aside(&mut self, cutter: &Cutter, closed: bool, partial: bool) -> Result<()> {
         let Some(long) = self.long.take() else { return Ok(()) };
         let partial = std::mem::take(&mut self.rest) || partial;
-        let line = long.finish(self.offset, closed, partial);
+        let line = LongLine { line: self.newlines.line(), ..long.finish(self.offset, closed, partial) };
+        self.newlines.add(u64::from(closed));
         self.offset += line.length_with_end;
         self.lines += 1;
-        cutter.receiver.long_line(self.heading.long_line(cutter.rules.header.as_deref(), line))
+        let rule = cutter.rules.header.as_deref().filter(|_| !line.context.origin.envelope.is_container());
+        cutter.receiver.long_line(self.heading.long_line(rule, line))
     }
 }

@@ -228,6 +228,7 @@ impl<'a> Handing<'a> {
             partial: false,
             key: Key::Time { ns: mark.ns, ordinal: 0 },
             ticket,
+            line: None,
         })?;
         self.offset += head + length + 1;
         Ok(())

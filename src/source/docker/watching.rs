@@ -218,6 +218,7 @@ impl<'a> Watching<'a> {
         self.shared.counts.add(&BY_API, 1);
         let stream = self.streams.begin(container.id.as_bytes())?;
         let origin = container.origin(host_name()).wrapped(crate::envelope::Envelope::Cri);
+        let origin = self.context.options.describing.complete(origin, None);
         let handing = Handing::new(self.context, origin, self.streams, stream, self.shared.options.since);
         let id = container.id.clone();
         let container = Arc::new(ApiContainer::new(container, handing));

@@ -6,8 +6,12 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use glob::MatchOptions;
+
 use crate::core::error::{Error, Result};
+use crate::observe::receipt::LeftOutFile;
 use crate::process::job_files::{Identity, Look, identity};
+use crate::source::file::exclude::{Exclude, is_hidden};
 use crate::source::kind;
 use crate::source::symlinks::LinkChain;
 
@@ -29,6 +33,12 @@ pub struct Files {
     pub notes: Vec<String>,
     /// Sentences about links that another user may have put there.
     pub warnings: Vec<String>,
+    /// Files and directories that are left out because of what they are.
+    pub left_out_files: Vec<LeftOutFile>,
+    /// The paths among `files` that the user named.
+    named: HashSet<PathBuf>,
+    /// The files that the user excludes.
+    exclude: Exclude,
     /// The index of the name whose files are added.
     pub(super) index: usize,
     /// The paths so far. A path that is named twice is read once.
@@ -49,12 +59,35 @@ struct LeftOut {
     dangling: Vec<PathBuf>,
     /// Links that lead to directories.
     directories: Vec<PathBuf>,
+    /// Hidden files and directories.
+    hidden: Vec<PathBuf>,
+    /// Files and directories that the user excludes.
+    excluded: Vec<PathBuf>,
 }
 
 impl Files {
-    /// Creates an empty list of files. A file with several names will be added once.
-    pub(super) fn each_once() -> Files {
-        Files { identities: Some(HashSet::new()), ..Files::default() }
+    /// Creates an empty list of files. A file with several names will be added once. Those in `exclude` are not added.
+    pub(super) fn each_once(exclude: &Exclude) -> Files {
+        Files { identities: Some(HashSet::new()), ..Files::all(exclude) }
+    }
+
+    /// Creates an empty list of files. Those in `exclude` are not added.
+    pub(super) fn all(exclude: &Exclude) -> Files {
+        Files { exclude: exclude.clone(), ..Files::default() }
+    }
+
+    /// Whether the user named the file at `path`.
+    pub fn is_named(&self, path: &Path) -> bool {
+        self.named.contains(path)
+    }
+
+    /// Whether the user excludes `path`, which is then noted.
+    pub(super) fn excludes(&mut self, path: &Path) -> bool {
+        let excluded = self.exclude.has(path);
+        if excluded {
+            self.left_out.excluded.push(path.to_owned());
+        }
+        excluded
     }
 
     /// Moves the errors and sentences to `found`.
@@ -62,6 +95,7 @@ impl Files {
         found.errors.append(&mut self.errors);
         found.notes.append(&mut self.notes);
         found.warnings.append(&mut self.warnings);
+        found.left_out.append(&mut self.left_out_files);
     }
 
     fn push(&mut self, path: &Path) {
@@ -74,6 +108,10 @@ impl Files {
     /// A file is read once, however many links to it are named. If the user names two hard links of a file, the file is
     /// read twice.
     pub(super) fn add_named(&mut self, path: &Path, own: &Look) {
+        if self.excludes(path) {
+            return;
+        }
+        self.named.insert(path.to_owned());
         let file = path.metadata().ok().filter(Metadata::is_file).map(|data| identity(&data));
         match (file, &mut self.identities) {
             (Some(file), Some(known)) if own.of(path, Some(file)).is_none() => {
@@ -113,7 +151,10 @@ impl Files {
     fn add_directory(&mut self, path: &Path, own: &Look) {
         self.directories.insert(path.to_owned());
         match list(path) {
-            Ok(entries) => entries.iter().for_each(|entry| self.add_met(entry, own)),
+            Ok(entries) => entries.iter().for_each(|entry| match is_hidden(entry) {
+                true => self.left_out.hidden.push(entry.to_owned()),
+                false => self.add_met(entry, own),
+            }),
             Err(error) => {
                 let message = format!("{}: the directory cannot be read", path.display());
                 self.errors.push(Error::input(message).because(error));
@@ -123,6 +164,9 @@ impl Files {
 
     /// Adds a path that was found in a directory. Links are added later.
     fn add_met(&mut self, path: &Path, own: &Look) {
+        if self.excludes(path) {
+            return;
+        }
         match path.is_symlink() {
             true => self.links.push(path.to_owned()),
             false => self.add(path, own),
@@ -135,7 +179,7 @@ impl Files {
         for link in std::mem::take(&mut self.links) {
             self.add_link(&link, own);
         }
-        let LeftOut { own, dangling, directories } = std::mem::take(&mut self.left_out);
+        let LeftOut { own, dangling, directories, hidden, excluded } = std::mem::take(&mut self.left_out);
         let more = |count: usize, what: &str| match count {
             1 => String::new(),
             count => format!(" (and {} more {what})", count - 1),
@@ -147,6 +191,16 @@ impl Files {
             let more = more(dangling.len(), "such links");
             self.notes.push(format!("{}: left out, the link leads to nothing{more}", first.display()));
         }
+        if let Some(first) = hidden.first() {
+            let more = more(hidden.len(), "such names");
+            self.notes.push(format!("{}: left out, it is hidden; name it to have it read{more}", first.display()));
+        }
+        if let Some(first) = excluded.first() {
+            let more = more(excluded.len(), "such names");
+            self.notes.push(format!("{}: left out by --exclude{more}", first.display()));
+        }
+        let why = |path: PathBuf| LeftOutFile { name: path.display().to_string(), why: "it is hidden".to_owned() };
+        self.left_out_files.extend(hidden.into_iter().map(why));
         if let Some(first) = directories.first() {
             let more = more(directories.len(), "such links");
             let first = first.display();
@@ -193,7 +247,9 @@ impl Files {
 
     /// Adds the paths that match. Returns `false` if none matches.
     pub(super) fn add_glob(&mut self, pattern: &str, own: &Look) -> Result<bool> {
-        let paths = glob::glob(pattern).map_err(|error| {
+        // As in a shell, `*` does not match the dot of a hidden name.
+        let matching = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
+        let paths = glob::glob_with(pattern, matching).map_err(|error| {
             Error::usage(format!("{pattern}: not a glob: {} at character {}", error.msg, error.pos + 1))
         })?;
         let mut matched = false;

@@ -1,33 +1,41 @@
 //! Files that are read once, from their beginning to their end: files, directories with everything below them, globs.
 //!
-//! `names` interprets the names that the user wrote, and `found` collects the files that they mean.
+//! `names` interprets the names that the user wrote, and `found` collects the files that they mean. `exclude` holds the names
+//! that the user excludes.
 
+mod exclude;
 mod found;
 mod names;
 
 use std::fs::File;
 use std::path::PathBuf;
 
+pub use self::exclude::Exclude;
 pub use self::found::Files;
 pub use self::names::{find_again, find_so_far};
 use super::api::{RunContext, Source};
 use super::kind::{Place, SourceKind};
-use super::outcome::{self, ReadOutcome};
+use super::outcome::{self, InputEnd, ReadOutcome};
 use super::outlet::Waiting;
 use super::reading::read_file;
 use crate::core::error::Error;
+use crate::observe::receipt::LeftOutFile;
 
 /// See the [module](self). This kind takes every name that no other kind takes.
 pub const KIND: SourceKind = SourceKind {
     names: &["files", "directories", "globs"],
-    help: "Files with gzip, zstd, bzip2 or xz are decompressed.",
+    help: "Files with gzip, zstd, bzip2 or xz are decompressed. Binary and hidden files are left out of directories.",
+    options: &[exclude::OPTION],
     places: &[Place::Input, Place::Whole, Place::Push],
     elsewhere: "files are read by logator run and logator-queue",
     claims: |_, _| true,
     find: |names, context, found| {
-        let mut files = names::find(names, context.own)?;
+        let mut files = names::find(names, context.own, &Exclude::of(context.values)?)?;
         files.take_messages(found);
-        files.files.into_iter().for_each(|(index, path)| found.add(index, FileSource::new(path)));
+        for (index, path) in std::mem::take(&mut files.files) {
+            let is_named = files.is_named(&path);
+            found.add(index, FileSource { path, is_named });
+        }
         Ok(())
     },
     ..SourceKind::NONE
@@ -37,12 +45,14 @@ pub const KIND: SourceKind = SourceKind {
 #[derive(Debug)]
 pub struct FileSource {
     path: PathBuf,
+    /// Whether the user named it. A file that was found in a directory is left out if it is binary.
+    is_named: bool,
 }
 
 impl FileSource {
-    /// The file at `path`.
+    /// The file at `path`, which the user named.
     pub fn new(path: impl Into<PathBuf>) -> FileSource {
-        FileSource { path: path.into() }
+        FileSource { path: path.into(), is_named: true }
     }
 }
 
@@ -63,11 +73,15 @@ impl Source for FileSource {
         let name = self.name();
         let opened =
             File::open(&self.path).map_err(|error| Error::input(format!("{name}: cannot be opened")).because(error));
-        outcome::of(
-            &name,
-            opened.and_then(|file| {
-                read_file(&file, Some(&self.path), &name, None, context, &Waiting::new(context.receiver))
-            }),
-        )
+        let end = opened
+            .and_then(|file| read_file(&file, Some(&self.path), &name, None, context, &Waiting::new(context.receiver)));
+        match end {
+            Ok(InputEnd::Binary(why)) if !self.is_named => {
+                let left_out = LeftOutFile { name, why };
+                context.options.say.say(left_out.sentence());
+                ReadOutcome { left_out: vec![left_out], ..ReadOutcome::default() }
+            }
+            end => outcome::of(&name, end),
+        }
     }
 }

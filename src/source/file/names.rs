@@ -2,19 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
+use super::exclude::Exclude;
 use super::found::Files;
 use crate::core::error::{Error, Result};
 use crate::process::job_files::{JobFiles, Look};
 use crate::source::kind::{Name, shown};
 
 /// Finds the files that `names` mean: files, directories (with everything below them), globs. The job's own files `own` are
-/// left out.
+/// left out, and so are those in `exclude`.
 ///
 /// # Errors
 /// [`Kind::Usage`](crate::core::error::Kind::Usage) for a path that does not exist, a glob that matches no file, and a
 /// name of one of the files in `own`.
-pub(super) fn find(names: &[Name], own: &JobFiles) -> Result<Files> {
-    let mut found = Files::each_once();
+pub(super) fn find(names: &[Name], own: &JobFiles, exclude: &Exclude) -> Result<Files> {
+    let mut found = Files::each_once(exclude);
     let own = own.look();
     for &Name { text: name, index, .. } in names {
         let path = Path::new(name);
@@ -48,8 +49,8 @@ fn refuse_own(name: &str, own: &Look) -> Result<()> {
 /// # Errors
 /// [`Kind::Usage`](crate::core::error::Kind::Usage) for a name that cannot be followed, whose directory does not exist,
 /// or that is one of the job's own files `own`.
-pub fn find_so_far(names: &[String], own: &JobFiles) -> Result<Files> {
-    let mut found = Files::each_once();
+pub fn find_so_far(names: &[String], own: &JobFiles, exclude: &Exclude) -> Result<Files> {
+    let mut found = Files::each_once(exclude);
     let own = own.look();
     names.iter().try_for_each(|name| refuse_own(name, &own).and_then(|()| add_so_far(&mut found, name, &own)))?;
     found.finish(&own);
@@ -58,8 +59,8 @@ pub fn find_so_far(names: &[String], own: &JobFiles) -> Result<Files> {
 
 /// Finds the files that `names` mean now, while they are followed. A directory that has gone may come back. The result
 /// includes the job's own files; the caller detects them when a file is new.
-pub fn find_again(names: &[String]) -> Files {
-    let mut found = Files::default();
+pub fn find_again(names: &[String], exclude: &Exclude) -> Files {
+    let mut found = Files::all(exclude);
     let nothing = JobFiles::default();
     let nothing = nothing.look();
     for name in names {
@@ -76,7 +77,9 @@ fn add_so_far(found: &mut Files, name: &str, own: &Look) -> Result<()> {
         if !path.is_dir() {
             found.directories.insert(directory_of(path));
         }
-        found.add(path, own);
+        if !found.excludes(path) {
+            found.add(path, own);
+        }
     } else if name.contains(['*', '?', '[']) {
         found.directories.extend(glob_directories(name)?);
         found.add_glob(name, own)?;

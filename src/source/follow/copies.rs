@@ -120,6 +120,12 @@ impl Memory for View {
         state.is_some_and(|state| state.skip(content, start, amount))
     }
 
+    fn leave_out(&self, content: u32, start: u64, bytes: u64) {
+        if let Some(state) = &self.copies.state {
+            state.leave_out(content, start, bytes);
+        }
+    }
+
     fn end(&self, content: u32, length: u64, stamp: Option<Stamp>) {
         let compared = {
             let mut inner = self.copies.lock();

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::arrivals::{Arrivals, Change};
 use super::ascending;
+use super::binary_files::BinaryFiles;
 use super::copies::{Copies, View};
 use super::file_table::{FileId, Found};
 use super::followed::Followed;
@@ -19,13 +20,13 @@ use super::follower::Follower;
 use super::losses::{self, Lost};
 use super::open_limit::descriptors;
 use super::outbox::Outbox;
-use super::tail::ReadContext;
 use super::unpack::Unpacker;
 use super::watch::{Event, Watcher, bare};
 use crate::core::error::{Error, Result};
 use crate::core::numbers::grouped;
 use crate::core::stop::Stop;
 use crate::source::api::RunContext;
+use crate::source::binary::Binary;
 use crate::source::file::find_again;
 use crate::source::live::Live;
 use crate::source::options::ReadOptions;
@@ -53,29 +54,22 @@ const SCAN_SHARE: u32 = 200;
 
 /// Follows files until a stop is requested, or until the receiver wants no more.
 pub(super) fn follow(followed: &Followed, context: &RunContext) -> ReadOutcome {
-    let &RunContext { options, pool, receiver, progress } = context;
+    let &RunContext { options, receiver, progress, .. } = context;
     let Some(live) = &options.live else {
         return Error::internal("following files needs a way to stop").into();
     };
     let (say, outbox) = (&options.say, Outbox::new(receiver));
     let copies = Arc::new(Copies::new(options.memory.clone()));
     let (uncompared, compared) = (View::new(&copies, false), View::new(&copies, true));
-    let reading = ReadContext {
-        size: &options.size,
-        origin: &options.origin,
-        wrapping: options.wrapping,
-        pool,
-        receiver: &outbox,
-        timeout: followed.timeout,
-        rules: &options.records,
-        changing: followed.changing.as_deref(),
-    };
+    let binary = BinaryFiles::new(say, &followed.names);
+    let note_binary = |path: &Path, what: Binary| binary.leave_out(path, what.words(&path.display().to_string()));
+    let reading = followed.read_context(context, &outbox, &note_binary);
     let (errors, until) = (Mutex::new(Vec::new()), Waiting::new(receiver).until(&live.stop));
     let options_of_copies = ReadOptions { memory: Some(Arc::new(compared.clone())), ..options.clone() };
     let most_open = descriptors();
     let for_copies = most_open.div_ceil(4);
     let copied = RunContext { options: &options_of_copies, ..*context };
-    let unpacker = Unpacker::new(copied, &until, followed.changing.as_deref(), &errors, for_copies);
+    let unpacker = Unpacker::new(copied, &until, followed.changing.as_deref(), &errors, for_copies, &binary);
     let mut follow_loop = FollowLoop {
         followed,
         live,
@@ -113,7 +107,8 @@ pub(super) fn follow(followed: &Followed, context: &RunContext) -> ReadOutcome {
     let mut errors = errors.into_inner().unwrap_or_else(PoisonError::into_inner);
     errors.extend(ended.err());
     errors.extend(lost.sentence().map(Error::input));
-    ReadOutcome { errors, unread: losses::with_left(unread, outbox.into_not_taken()), ..ReadOutcome::default() }
+    let unread = losses::with_left(unread, outbox.into_not_taken());
+    binary.into_outcome(ReadOutcome { errors, unread, ..ReadOutcome::default() })
 }
 
 struct FollowLoop<'a> {
@@ -301,7 +296,7 @@ impl<'a> FollowLoop<'a> {
     fn scan(&mut self) {
         let began = self.started.elapsed();
         self.take_names();
-        let files = find_again(&self.names);
+        let files = find_again(&self.names, &self.followed.exclude);
         let warnings = files.errors.iter().map(Error::to_string).chain(files.warnings);
         warnings.for_each(|sentence| self.warn_once(sentence));
         if self.next_scan.is_zero() && self.follower.files().is_unopened() {

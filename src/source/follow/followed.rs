@@ -1,11 +1,18 @@
 //! The files that are followed, as the user names them.
 
+use std::path::Path;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::changing::Changing;
+use super::naming::NamingRules;
+use super::tail::ReadContext;
 use crate::process::job_files::JobFiles;
+use crate::source::api::RunContext;
+use crate::source::binary::Binary;
+use crate::source::file::Exclude;
+use crate::source::outlet::Outlet;
 
 /// The files that are followed.
 #[derive(Debug)]
@@ -18,6 +25,8 @@ pub(super) struct Followed {
     pub(super) to_the_end: bool,
     /// The job's own files. They may be in the same directories, but they are not logs.
     pub(super) own: Arc<JobFiles>,
+    /// The files that the user excludes.
+    pub(super) exclude: Exclude,
     /// Whether to check the files once a second instead of using inotify.
     pub(super) poll: bool,
     /// How long to wait for the end of the last line before it is delivered without its line end.
@@ -27,6 +36,27 @@ pub(super) struct Followed {
 }
 
 impl Followed {
+    /// What all files are read with. `outlet` takes the batches, and `binary` the files that are binary.
+    pub(super) fn read_context<'a>(
+        &'a self,
+        context: &RunContext<'a>,
+        outlet: &'a dyn Outlet,
+        binary: &'a dyn Fn(&Path, Binary),
+    ) -> ReadContext<'a> {
+        let &RunContext { options, pool, .. } = context;
+        ReadContext {
+            size: &options.size,
+            naming: NamingRules::of(options),
+            pool,
+            receiver: outlet,
+            timeout: self.timeout,
+            rules: &options.records,
+            changing: self.changing.as_deref(),
+            encoding: options.encoding,
+            binary,
+        }
+    }
+
     /// Records that the files are watched.
     pub(super) fn set_ready(&self) {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();

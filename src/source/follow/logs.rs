@@ -8,6 +8,7 @@ use super::follow_loop::follow as follow_files;
 use super::followed::Followed;
 use crate::process::job_files::JobFiles;
 use crate::source::api::RunContext;
+use crate::source::file::Exclude;
 use crate::source::outcome::ReadOutcome;
 
 /// How long the rest of a line is waited for. A container may end in the middle of a line.
@@ -21,6 +22,7 @@ pub fn follow(changing: Arc<dyn Changing>, own: &Arc<JobFiles>, to_the_end: bool
         changing: Some(changing),
         to_the_end,
         own: Arc::clone(own),
+        exclude: Exclude::default(),
         poll: false,
         timeout: TIMEOUT,
         ready: Mutex::default(),

@@ -9,6 +9,7 @@
 
 mod arrivals;
 mod ascending;
+mod binary_files;
 pub mod changing;
 pub mod copies;
 mod cut_line;
@@ -19,6 +20,7 @@ pub mod follower;
 pub mod logs;
 mod losses;
 mod naming;
+mod open_file;
 mod open_limit;
 mod outbox;
 mod source;

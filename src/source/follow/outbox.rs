@@ -107,6 +107,10 @@ impl Outlet for Outbox<'_> {
         })
     }
 
+    fn leave_out_nuls(&self, bytes: u64) {
+        self.receiver.leave_out_nuls(bytes);
+    }
+
     fn settle(&self, ticket: Ticket, records: u64) {
         self.receiver.settle(ticket, records);
     }

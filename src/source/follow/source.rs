@@ -13,7 +13,7 @@ use crate::core::option_spec::{Choice, Group, OptionSpec, OptionValues};
 use crate::core::quantity;
 use crate::source::api::{Opened, RunContext, Source};
 use crate::source::decompress::{Compression, MAGIC_BYTES};
-use crate::source::file::{FileSource, find_so_far};
+use crate::source::file::{Exclude, FileSource, find_so_far};
 use crate::source::kind::{FindContext, Found, Name, Place, SourceKind};
 use crate::source::options::ReadOptions;
 use crate::source::outcome::ReadOutcome;
@@ -70,7 +70,8 @@ fn find(names: &[Name], context: &FindContext, found: &mut Found) -> Result<()> 
         return Err(Error::usage("-: standard input cannot be followed, it is read as it comes; leave --follow out"));
     }
     let texts: Vec<String> = names.iter().map(|name| name.text.to_owned()).collect();
-    let mut files = find_so_far(&texts, context.own)?;
+    let exclude = Exclude::of(context.values)?;
+    let mut files = find_so_far(&texts, context.own, &exclude)?;
     let is_pipe = |name: &&Name| Path::new(name.text).metadata().is_ok_and(|data| !data.is_file() && !data.is_dir());
     let (pipes, names): (Vec<&Name>, Vec<&Name>) = names.iter().partition(is_pipe);
     let complete = |name: &&Name| Path::new(name.text).is_file() && is_compressed(Path::new(name.text));
@@ -94,6 +95,7 @@ fn find(names: &[Name], context: &FindContext, found: &mut Found) -> Result<()> 
                 changing: None,
                 to_the_end: false,
                 own: Arc::clone(context.own),
+                exclude,
                 poll,
                 timeout,
                 ready: Mutex::default(),

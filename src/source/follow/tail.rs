@@ -10,67 +10,28 @@ use std::time::Duration;
 use super::changing::Changing;
 use super::copies::View;
 use super::file_table::{ContentCheck, check_content};
-use super::naming;
+use super::naming::{self, NamingRules};
+pub use super::open_file::{OpenFile, Status};
 use crate::core::context::Origin;
 use crate::core::error::Result;
+use crate::source::binary::Binary;
 use crate::source::block_pool::BlockPool;
 use crate::source::cutter::{Content, Cutter};
+use crate::source::encodings::{Carrier, EncodingRule};
 use crate::source::joiner::RecordEnd;
 use crate::source::joint::Joint;
 use crate::source::origin::{FINGERPRINT_BYTES, OriginRule};
 use crate::source::outlet::Outlet;
-use crate::source::reading::modified_ms;
 use crate::source::receiver::BatchSize;
 use crate::source::record_rules::RecordRules;
 use crate::source::resume::Resuming;
-use crate::source::wrapping::Wrapping;
-
-/// An open file. It can be read whatever happens to its name.
-pub trait OpenFile {
-    /// Reads at the offset `at`. Returns 0 at the end.
-    ///
-    /// # Errors
-    /// The errors of the operating system.
-    fn read_at(&self, room: &mut [u8], at: u64) -> io::Result<usize>;
-
-    /// The size, the time of the last change, and whether the file was deleted.
-    ///
-    /// # Errors
-    /// The errors of the operating system.
-    fn status(&self) -> io::Result<Status>;
-}
-
-/// The status of an open file.
-#[derive(Debug, Clone, Copy)]
-pub struct Status {
-    /// The size in bytes.
-    pub size: u64,
-    /// The time of the last change of its bytes, in milliseconds since 1970.
-    pub modified_ms: i64,
-    /// Whether the file has no name any more.
-    pub deleted: bool,
-}
-
-impl OpenFile for std::fs::File {
-    fn read_at(&self, room: &mut [u8], at: u64) -> io::Result<usize> {
-        std::os::unix::fs::FileExt::read_at(self, room, at)
-    }
-
-    fn status(&self) -> io::Result<Status> {
-        let data = self.metadata()?;
-        let deleted = std::os::unix::fs::MetadataExt::nlink(&data) == 0;
-        Ok(Status { size: data.len(), modified_ms: modified_ms(&data), deleted })
-    }
-}
 
 /// The values that all tails share.
 pub struct ReadContext<'a> {
     /// The limits of batches and lines.
     pub size: &'a BatchSize,
-    /// The rule that gives contents their origins.
-    pub origin: &'a OriginRule,
-    /// How the envelopes of contents are found.
-    pub wrapping: Wrapping,
+    /// How contents get their origins.
+    pub naming: NamingRules<'a>,
     /// The pool that blocks are taken from.
     pub pool: &'a Arc<BlockPool>,
     /// The receiver of the batches.
@@ -81,6 +42,10 @@ pub struct ReadContext<'a> {
     pub rules: &'a RecordRules,
     /// The logs that the files belong to, if their names change.
     pub changing: Option<&'a dyn Changing>,
+    /// How the encodings of contents are found.
+    pub encoding: EncodingRule,
+    /// Takes the files that are binary, once each.
+    pub binary: &'a dyn Fn(&Path, Binary),
 }
 
 /// The longest time that lines are held back at the end of a file while it is unknown whether they are settled.
@@ -135,6 +100,8 @@ pub struct Tail<'a, S> {
     held: Option<(Duration, u64)>,
     /// The fingerprint of the file, if another file has its first bytes.
     skipped: Option<u64>,
+    /// What the content is, if it is binary. It is then not read.
+    known_binary: Option<Binary>,
 }
 
 impl<'a, S: OpenFile> Tail<'a, S> {
@@ -153,6 +120,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
             cut: false,
             held: None,
             skipped: None,
+            known_binary: None,
         }
     }
 
@@ -255,14 +223,28 @@ impl<'a, S: OpenFile> Tail<'a, S> {
             self.read += length as u64;
             self.last_growth = now;
             self.content.advance(length, modified_ms);
+            let mut new_bytes = length;
             if self.cut {
-                match self.content.pending() {
-                    [b'\r'] => continue,
-                    [b'\n', ..] => self.content.skip_bytes(1),
-                    [b'\r', b'\n', ..] => self.content.skip_bytes(2),
-                    _ => self.content.continue_line(),
+                match self.content.line_end_bytes() {
+                    None => continue,
+                    Some(0) => self.content.continue_line(),
+                    Some(bytes) => self.content.skip_bytes(bytes),
                 }
                 self.cut = false;
+                new_bytes = self.content.pending().len();
+            }
+            match self.content.examine(&cutter, new_bytes) {
+                Ok(true) => {}
+                Ok(false) => return Ok(self.unwanted()),
+                Err(error) => return Ok(Err(error)),
+            }
+            if let Some(binary) = self.content.binary() {
+                if self.known_binary.replace(binary).is_none() {
+                    (context.binary)(&self.path, binary);
+                }
+                self.read = size;
+                self.latest.clear();
+                break;
             }
             if self.content.is_full() {
                 match self.content.hand_out(&cutter) {
@@ -312,8 +294,8 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         let unfinished = self.content.unfinished();
         let has_origin = self.content.is_named()
             || unfinished >= FINGERPRINT_BYTES as u64
-            || *context.origin != OriginRule::Fingerprint;
-        unfinished > 0 && !self.cut && has_origin
+            || *context.naming.origin != OriginRule::Fingerprint;
+        unfinished > 0 && !self.cut && has_origin && !self.content.is_within_unit()
     }
 
     /// The latest time at which the lines that are held back are delivered.
@@ -362,7 +344,14 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         let name = name(context, &self.path, self.skipped);
         let cutter = cutter(context, &self.resuming, &name, &self.path);
         self.cut = self.content.unfinished() > 0;
-        self.content.end(&cutter, true)
+        let is_wanted = self.content.end(&cutter, true)?;
+        // A short content is told only at its end.
+        if let Some(binary) = self.content.binary()
+            && self.known_binary.replace(binary).is_none()
+        {
+            (context.binary)(&self.path, binary);
+        }
+        Ok(is_wanted)
     }
 
     fn deliver_held(&self) -> Result<()> {
@@ -406,6 +395,7 @@ impl<'a, S: OpenFile> Tail<'a, S> {
         self.cut = false;
         self.held = None;
         self.skipped = None;
+        self.known_binary = None;
         Ok(TurnResult::All)
     }
 
@@ -441,9 +431,10 @@ fn cutter<'c>(
     path: &'c Path,
 ) -> Cutter<'c> {
     let joint = Joint::of(Some(path).filter(|_| context.changing.is_none()));
-    Cutter { size: context.size, pool: context.pool, receiver, name, rules: context.rules, joint }
+    let (size, pool, rules, encoding) = (context.size, context.pool, context.rules, context.encoding);
+    Cutter { size, pool, receiver, name, rules, joint, encoding, carrier: Carrier::File }
 }
 
 fn name<'n>(context: &ReadContext<'n>, path: &'n Path, skipped: Option<u64>) -> impl Fn(&[u8]) -> Origin + 'n {
-    naming::name(context.origin, context.wrapping, context.changing, path, skipped)
+    naming::name(context.naming, context.changing, path, skipped)
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
 
+use super::binary_files::BinaryFiles;
 use super::changing::Changing;
 use crate::core::error::{Error, Result};
 use crate::observe::receipt::UnreadFile;
@@ -29,6 +30,7 @@ pub(super) struct Unpacker<'a> {
     /// Whether a thread is reading the files in `names`.
     at_work: AtomicBool,
     errors: &'a Mutex<Vec<Error>>,
+    binary: &'a BinaryFiles<'a>,
 }
 
 impl<'env> Unpacker<'env> {
@@ -39,9 +41,10 @@ impl<'env> Unpacker<'env> {
         changing: Option<&'env dyn Changing>,
         errors: &'env Mutex<Vec<Error>>,
         most_open: usize,
+        binary: &'env BinaryFiles<'env>,
     ) -> Self {
         let (names, unread, at_work) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
-        Unpacker { context, outlet, changing, names, most_open, unread, at_work, errors }
+        Unpacker { context, outlet, changing, names, most_open, unread, at_work, errors, binary }
     }
 
     /// Adds files, and starts a thread if none is at work.
@@ -91,7 +94,11 @@ impl<'env> Unpacker<'env> {
         let end = read_file(&file, Some(&path), &name, log, &context, self.outlet);
         let read = own.read.load(Ordering::Relaxed);
         self.context.progress.read.fetch_add(read, Ordering::Relaxed);
-        if let InputEnd::Stopped(offset) = end? {
+        let end = end?;
+        if let InputEnd::Binary(why) = &end {
+            self.binary.leave_out(&path, why.clone());
+        }
+        if let InputEnd::Stopped(offset) = end {
             // A small file is read whole before its first batch is delivered.
             let bytes = if offset == 0 { size } else { size.saturating_sub(read).max(1) };
             if file.metadata().is_ok_and(|data| data.nlink() == 0) {

@@ -87,7 +87,8 @@ impl Reading<'_> {
             OriginRule::Fingerprint | OriginRule::Path => &self.address.topic,
         };
         let id = xxh3_64(format!("kafka:{topic}:{partition}").as_bytes());
-        Origin::new(id, format!("{} partition {partition}", self.address))
+        let origin = Origin::new(id, format!("{} partition {partition}", self.address));
+        self.context.options.describing.complete(origin, None)
     }
 
     fn revoked(&mut self, partitions: Vec<i32>) -> Result<()> {

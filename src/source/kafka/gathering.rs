@@ -13,9 +13,14 @@ use crate::core::lines::without_carriage_return;
 use crate::core::record::{self, IdRule, Key, RecordId};
 use crate::source::receiver::BatchSize;
 
-/// The greatest difference of the times of records in one batch, in milliseconds. A time without a year gets its year from the
-/// time of the batch.
-const TIME_SPAN: i64 = 86_400_000;
+/// The unit of the times of records, in milliseconds. A date without a year gets its year from the time of its record, which must
+/// not depend on how batches are cut: a batch has the records of one minute, and that minute is the time of all of them.
+const TIME_UNIT: i64 = 60_000;
+
+/// Returns the minute of a message.
+fn minute(time_ms: i64) -> i64 {
+    time_ms.div_euclid(TIME_UNIT) * TIME_UNIT
+}
 
 /// One record.
 #[derive(Debug, Clone, Copy)]
@@ -94,7 +99,7 @@ impl Gathering {
         let is_full = || {
             self.records as usize >= size.lines
                 || self.data.len() + arrived.line.len() + 2 > size.bytes
-                || self.time_ms.abs_diff(arrived.time_ms) > TIME_SPAN.unsigned_abs()
+                || self.time_ms != minute(arrived.time_ms)
                 || arrived.id.is_some() && !self.gives
         };
         self.records > 0 && is_full()
@@ -104,7 +109,7 @@ impl Gathering {
     pub fn add(&mut self, arrived: &Arrived<'_>, size: &BatchSize) {
         let Arrived { offset, time_ms, id, line } = *arrived;
         if self.records == 0 {
-            self.time_ms = time_ms;
+            self.time_ms = minute(time_ms);
             self.gives |= id.is_some();
             self.data.reserve(size.bytes.min(line.len() + 2).max(self.data.capacity()));
         }
@@ -136,7 +141,7 @@ impl Gathering {
     pub fn single(&self, arrived: &Arrived<'_>) -> (Context, Key) {
         let number = Key::Number(arrived.offset.unsigned_abs());
         let (origin, key) = arrived.id.map_or((&self.numbered, number), |id| (&self.given, Key::Given(id)));
-        (Context::new(Arc::clone(origin)).at(arrived.time_ms), key)
+        (Context::new(Arc::clone(origin)).at(minute(arrived.time_ms)), key)
     }
 
     /// Takes the records that wait; `None` if there are none.
@@ -210,11 +215,13 @@ mod tests {
         ) {
             let size = BatchSize { lines, bytes, max_line: 100 };
             let mut gathering = Gathering::new(&origin());
-            let (mut offset, mut batches, mut due) = (0, Vec::new(), Vec::new());
-            for (line, step, id, day) in &records {
+            let (mut offset, mut batches, mut due, mut times) = (0, Vec::new(), Vec::new(), Vec::new());
+            for (line, step, id, time) in &records {
                 offset += step;
                 let id = id.map(given);
-                let arrived = Arrived { offset, time_ms: day * TIME_SPAN * 2, id, line: line.as_bytes() };
+                let time_ms = time * TIME_UNIT / 2;
+                times.push(minute(time_ms));
+                let arrived = Arrived { offset, time_ms, id, line: line.as_bytes() };
                 if gathering.is_full_for(&arrived, &size) {
                     batches.extend(gathering.take());
                 }
@@ -228,6 +235,8 @@ mod tests {
             prop_assert!(gathering.is_empty() && gathering.take().is_none());
             let shown: Vec<_> = batches.iter().flat_map(|gathered| shown(&gathered.batch)).collect();
             prop_assert_eq!(shown, due);
+            let of_batch = |gathered: &Gathered| vec![gathered.batch.context.time_ms; gathered.batch.records as usize];
+            prop_assert_eq!(batches.iter().flat_map(of_batch).collect::<Vec<_>>(), times);
             for Gathered { batch, end } in &batches {
                 prop_assert!(batch.records as usize <= lines && (batch.data.len() <= bytes || batch.records == 1));
                 prop_assert_eq!(batch.records as usize, crate::core::records::count(&batch.data, &batch.framing).unwrap());

@@ -6,6 +6,7 @@ use crate::core::error::{Error, Result};
 use crate::core::secrets::{interpolation, masked};
 use crate::kafka::{Address, Role};
 use crate::source::kind::{Found, Place, SourceKind};
+use crate::source::multiline;
 
 const SCHEME: &str = "kafka://";
 
@@ -18,7 +19,8 @@ pub const KIND: SourceKind = SourceKind {
     elsewhere: "topics of Kafka are read by logator run, logator-queue and logator-worker",
     counters: COUNTERS,
     claims: |name, _| name.starts_with(SCHEME),
-    find: |names, _, found| {
+    find: |names, context, found| {
+        multiline::refuse(context.values, "messages of Kafka")?;
         for name in names {
             let (address, options) = parse(name.text)?;
             add(found, name.index, address, options)?;

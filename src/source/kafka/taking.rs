@@ -178,6 +178,7 @@ impl Reading<'_> {
             partial: false,
             key,
             ticket: None,
+            line: None,
         };
         self.set_aside(partition, arrived.offset.saturating_add(1), What::Long(long));
     }

@@ -47,8 +47,9 @@ fn rule(lines: usize, bytes: usize) -> JoinRule {
     JoinRule { lines, bytes, ..JoinRule::new(|| Box::<Random>::default()) }
 }
 
-/// The records of `content` and its long lines: offset, bytes with line ends, and whether the record is a long line.
-type Records = Vec<(usize, Vec<u8>, bool)>;
+/// The records of `content` and its long lines: offset, bytes with line ends, whether the record is a long line, and whether
+/// it is marked as closed.
+type Records = Vec<(usize, Vec<u8>, bool, bool)>;
 
 /// The rule, written again in the simplest way.
 fn expected(content: &[u8], rule: &JoinRule, max_line: usize) -> Records {
@@ -59,14 +60,17 @@ fn expected(content: &[u8], rule: &JoinRule, max_line: usize) -> Records {
         let begins = joiner.begins_record(&bare[..bare.len().min(SEEN_BYTES)]);
         let is_long = without_carriage_return(line.strip_suffix(b"\n").unwrap_or(line)).len() > max_line;
         match records.last_mut() {
-            Some((_, bytes, false))
+            Some((_, bytes, false, _))
                 if !begins && !is_long && lines < rule.lines && bytes.len() + line.len() <= rule.bytes =>
             {
                 bytes.extend_from_slice(line);
                 lines += 1;
             }
-            _ => {
-                records.push((offset, line.to_vec(), is_long));
+            last => {
+                if let Some((_, _, false, closed)) = last {
+                    *closed = !begins;
+                }
+                records.push((offset, line.to_vec(), is_long, false));
                 lines = 1;
             }
         }
@@ -82,22 +86,32 @@ fn delivered(content: &[u8], size: &BatchSize, outcome: &Outcome) -> Records {
         assert_eq!(count(&batch.data, &batch.framing), Ok(batch.records as usize));
         assert!((1..=size.lines).contains(&(batch.records as usize)), "{} records", batch.records);
         assert!(batch.data.len() <= size.bytes || batch.records == 1, "{} bytes in {size:?}", batch.data.len());
-        let Framing::Lengths(table) = &batch.framing else { panic!("a batch without a table") };
-        let mut start = 0;
-        for length in table.as_chunks::<4>().0 {
-            let end = start + u32::from_be_bytes(*length) as usize;
-            records.push((batch.offset as usize + start, batch.data[start..end].to_vec(), false));
-            start = end;
+        let starts: Vec<usize> = batch.records().map(|record| record.start).chain([batch.data.len()]).collect();
+        for (index, ends) in starts.windows(2).enumerate() {
+            let bytes = batch.data[ends[0]..ends[1]].to_vec();
+            records.push((batch.offset as usize + ends[0], bytes, false, batch.is_closed(index)));
         }
     }
     for long in &outcome.long {
         let start = long.offset as usize;
-        records.push((start, content[start..start + long.length_with_end as usize].to_vec(), true));
+        records.push((start, content[start..start + long.length_with_end as usize].to_vec(), true, false));
     }
     records.sort();
-    let joined: Vec<u8> = records.iter().flat_map(|(_, bytes, _)| bytes.clone()).collect();
+    let joined: Vec<u8> = records.iter().flat_map(|(_, bytes, ..)| bytes.clone()).collect();
     assert!(content.starts_with(&joined), "every byte is delivered once");
     records
+}
+
+/// Batches of lines have no table.
+fn check_tables(outcome: &Outcome) {
+    for batch in &outcome.batches {
+        let starts: Vec<usize> = batch.records().map(|record| record.start).chain([batch.data.len()]).collect();
+        let are_lines = (0..starts.len() - 1).all(|index| {
+            let bytes = &batch.data[starts[index]..starts[index + 1]];
+            memchr::memchr(b'\n', bytes).is_none_or(|at| at + 1 == bytes.len()) && !batch.is_closed(index)
+        });
+        assert_eq!(batch.framing == Framing::Lines, are_lines, "lines have no table");
+    }
 }
 
 proptest! {
@@ -112,6 +126,7 @@ proptest! {
         let outcome = read_joined(&content, &size, &steps, None, usize::MAX, Some(&rule), &|| false);
         let records = delivered(&content, &size, &outcome);
         prop_assert_eq!(&records, &expected(&content, &rule, size.max_line));
+        check_tables(&outcome);
         prop_assert!(matches!(outcome.end, super::End::Complete));
     }
 
@@ -123,7 +138,12 @@ proptest! {
         let breaks_at = at.index(content.len() + 1);
         let outcome = read_joined(&content, &size, &steps, Some(breaks_at), usize::MAX, Some(&rule), &|| false);
         let whole = memchr::memrchr(b'\n', &content[..breaks_at]).map_or(0, |newline| newline + 1);
-        prop_assert_eq!(delivered(&content, &size, &outcome), expected(&content[..whole], &rule, size.max_line));
+        let unmarked = |mut records: Records| {
+            records.last_mut().into_iter().for_each(|(.., closed)| *closed = false);
+            records
+        };
+        let due = expected(&content[..whole], &rule, size.max_line);
+        prop_assert_eq!(unmarked(delivered(&content, &size, &outcome)), unmarked(due));
         let super::End::Damaged { offset, .. } = outcome.end else { panic!("{:?}", outcome.end) };
         prop_assert_eq!(offset as usize, whole);
     }
@@ -139,9 +159,9 @@ proptest! {
         };
         let outcome = read_joined(&content, &size, &steps, None, usize::MAX, Some(&rule(lines, 100)), &quiet);
         let records = delivered(&content, &size, &outcome);
-        prop_assert_eq!(records.iter().map(|(_, bytes, _)| bytes.len()).sum::<usize>(), content.len());
+        prop_assert_eq!(records.iter().map(|(_, bytes, ..)| bytes.len()).sum::<usize>(), content.len());
         let (_, before) = records.split_last().map_or((None, &[][..]), |(last, before)| (Some(last), before));
-        prop_assert!(before.iter().all(|(_, bytes, _)| bytes.ends_with(b"\n")));
+        prop_assert!(before.iter().all(|(_, bytes, ..)| bytes.ends_with(b"\n")));
     }
 
     #[test]

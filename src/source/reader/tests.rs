@@ -10,6 +10,7 @@ use super::*;
 use crate::core::batch::{Batch, Origin};
 use crate::core::lines::{self, count};
 use crate::core::record::{Key, RecordId};
+use crate::source::encodings::{Carrier, EncodingRule, KNOWN_UTF_8};
 use crate::source::joiner::JoinRule;
 use crate::source::joint::Joint;
 use crate::source::outlet::Outlet;
@@ -43,10 +44,17 @@ impl Read for Trickle<'_> {
 }
 
 /// Keeps the batches, and wants no more after a given number of them.
-struct Kept {
-    batches: Mutex<Vec<Batch>>,
+pub(super) struct Kept {
+    pub(super) batches: Mutex<Vec<Batch>>,
     long: Mutex<Vec<LongLine>>,
+    pub(super) nuls: Mutex<u64>,
     wanted: usize,
+}
+
+impl Kept {
+    pub(super) fn all() -> Kept {
+        Kept { batches: Mutex::default(), long: Mutex::default(), nuls: Mutex::default(), wanted: usize::MAX }
+    }
 }
 
 impl Outlet for Kept {
@@ -60,6 +68,10 @@ impl Outlet for Kept {
     fn long_line(&self, line: LongLine) -> Result<()> {
         self.long.lock().unwrap().push(line);
         Ok(())
+    }
+
+    fn leave_out_nuls(&self, bytes: u64) {
+        *self.nuls.lock().unwrap() += bytes;
     }
 }
 
@@ -83,23 +95,46 @@ pub(super) fn read_joined(
     join: Option<&JoinRule>,
     quiet: &dyn Fn() -> bool,
 ) -> Outcome {
-    let kept = Kept { batches: Mutex::default(), long: Mutex::default(), wanted };
+    read_encoded(content, size, steps, breaks_at, wanted, (join, quiet), KNOWN_UTF_8)
+}
+
+/// Reads a content whose encoding is found by a rule.
+pub(super) fn read_encoded(
+    content: &[u8],
+    size: &BatchSize,
+    steps: &[usize],
+    breaks_at: Option<usize>,
+    wanted: usize,
+    (join, quiet): (Option<&JoinRule>, &dyn Fn() -> bool),
+    encoding: EncodingRule,
+) -> Outcome {
+    let kept = Kept { wanted, ..Kept::all() };
     let named = AtomicUsize::new(0);
     let name = |beginning: &[u8]| {
         assert_eq!(named.fetch_add(1, Ordering::Relaxed), 0, "an origin is named once");
         Origin::new(super::super::origin::fingerprint(beginning), "x")
     };
     let rules = RecordRules { join: join.cloned(), header: None };
-    let cutter =
-        Cutter { size, pool: &Arc::default(), receiver: &kept, name: &name, rules: &rules, joint: Joint::default() };
-    let reader = BatchReader { cutter, idle: &|| steps[0].is_multiple_of(2), quiet: &|_| quiet(), time: &|| 0 };
+    let (pool, joint) = (Arc::default(), Joint::default());
+    let cutter = Cutter {
+        size,
+        pool: &pool,
+        receiver: &kept,
+        name: &name,
+        rules: &rules,
+        joint,
+        encoding,
+        carrier: Carrier::File,
+    };
+    let reader =
+        BatchReader { cutter, idle: &|| steps[0].is_multiple_of(2), quiet: &|_| quiet(), time: &|| 0, exact: false };
     let end = reader.read(&mut Trickle { content, steps, step: 0, given: 0, breaks_at }).unwrap();
     Outcome { batches: kept.batches.into_inner().unwrap(), long: kept.long.into_inner().unwrap(), end }
 }
 
 /// Lines in which the special bytes are frequent. A few lines are longer than a fingerprint.
 pub(super) fn content() -> impl Strategy<Value = Vec<u8>> {
-    let byte = prop_oneof![3 => Just(b'\n'), 2 => Just(b'\r'), 6 => b'a'..=b'c', 1 => any::<u8>()];
+    let byte = prop_oneof![3 => Just(b'\n'), 2 => Just(b'\r'), 6 => b'a'..=b'c', 1 => 1..=u8::MAX];
     let part = prop_oneof![
         30 => prop::collection::vec(byte, 0..12),
         1 => (4000usize..4200).prop_map(|length| vec![b'x'; length]),

@@ -6,7 +6,7 @@ use super::*;
 use crate::core::batch::Origin;
 use crate::core::context::Context;
 use crate::core::record::Key;
-use crate::core::records::count;
+use crate::core::records::{CLOSED, count};
 use crate::state::extents::{Entry, Extent, Extents, JOINED_BYTES};
 
 fn origin() -> Arc<Origin> {
@@ -44,6 +44,7 @@ fn long(content: &[u8], start: usize, end: usize) -> LongLine {
         partial: false,
         key: Key::Offset(start as u64),
         ticket: Some(TICKET),
+        line: None,
     }
 }
 
@@ -410,10 +411,19 @@ fn the_rest_of_a_record_that_ended_by_time_is_delivered_as_a_record() {
         out
     };
     let deliver = |starts: &[usize]| Decision::Deliver(joined(content, starts));
+    // A record whose rest was settled already is marked.
+    let closed = |starts: &[usize]| {
+        let batch = joined(content, starts);
+        let Framing::Lengths(table) = &batch.framing else { panic!("a table") };
+        let mut table = table.to_vec();
+        let last = table.len() - 4;
+        table[last] |= (CLOSED >> 24) as u8;
+        Decision::Deliver(batch.framed(Framing::Lengths(table.into())))
+    };
     assert_eq!(run(&[(1, extent(content, 0, 4))]), [settled_lines(0, 4, 2, 1), deliver(&[4, 10, 12])]);
     assert_eq!(
         run(&[(1, extent(content, 4, 7))]),
-        [deliver(&[0, 2, 4]), settled_lines(4, 3, 1, 0), deliver(&[7, 10, 12])]
+        [closed(&[0, 2, 4]), settled_lines(4, 3, 1, 0), deliver(&[7, 10, 12])]
     );
     // The extent is that of another content, so the record is whole.
     assert_eq!(run(&[(1, extent(b"a\nb\n x\n", 4, 7))]), [deliver(&[0, 2, 10, 12])]);

@@ -2,21 +2,36 @@
 //!
 //! | a message that begins with | ends |
 //! |---|---|
-//! | `LENGTH `, then `<` | after LENGTH bytes, counted from the `<`: octet counting, the only framing of RFC 5425 |
+//! | `LENGTH <PRI>` | after LENGTH bytes, counted from the `<`: octet counting, the only framing of RFC 5425 |
 //! | anything else | at the next newline or NUL, which is not a part of the message |
 //!
 //! The first bytes of each message decide between the two framings, so a sender may change the framing at any message.
-//! Empty messages are skipped, because some senders write a newline after a counted message. Two things that no sender
-//! writes end the stream: a count beyond the limit, and a control character at the start of a message.
+//! Empty messages are skipped, because some senders write a newline after a counted message. A control character at the start of
+//! a message ends the stream: no sender writes one.
+//!
+//! A count is wrong if
+//!
+//! * neither a count nor a priority follows its message: it is too small, or too large;
+//! * it is smaller than the priority, or beyond the limit;
+//! * its message holds another counted message as a whole, and a third one begins right behind that one: it is too large.
+//!
+//! Wrong counts are [counted](Framer::take_wrong_counts), and the next `LENGTH <PRI>` is looked for. The bytes before it are messages
+//! of their own, so that none is lost: one for each line. In the last case, the message ends where the other one begins. All this
+//! depends on the bytes of the stream alone, not on the reads in which they come, so no message waits for the next one.
 //!
 //! Only the current message is kept in memory. Of a message that is longer than the longest line, only the beginning,
 //! the hash and the checksum are kept.
 
+mod head;
+mod long;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
-use xxhash_rust::xxh3::Xxh3Default;
-
-use crate::state::checksum;
+use self::head::{HEAD, Head, head, is_between, swallowed};
+use self::long::Long;
+pub use self::long::LongMessage;
 
 /// A message of the stream.
 #[derive(Debug)]
@@ -27,24 +42,9 @@ pub enum Frame<'a> {
     Long(LongMessage),
 }
 
-/// A message that is longer than the longest line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LongMessage {
-    /// The first bytes of the message, as many as a line may have.
-    pub beginning: Vec<u8>,
-    /// Its length in bytes.
-    pub length: u64,
-    /// XXH3-64 of the whole message.
-    pub hash: u64,
-    /// The [`checksum`] of the whole message.
-    pub checksum: u64,
-}
-
 /// Why a stream is not syslog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Garbage {
-    /// A count that is larger than the limit.
-    Count(u64),
     /// A message that begins with this control character.
     Control(u8),
 }
@@ -52,7 +52,6 @@ pub enum Garbage {
 impl fmt::Display for Garbage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Garbage::Count(count) => write!(f, "a message of {count} bytes was announced, which is over the limit"),
             Garbage::Control(0x16) => {
                 f.write_str("it sends TLS, which needs syslog+tls://, or something else that is not syslog")
             }
@@ -71,46 +70,76 @@ pub enum Broken<E> {
 }
 
 /// The limit of a count, as a multiple of the longest line. A counted message within the limit is read to its end and
-/// set aside if it is too long. A larger count is garbage.
+/// set aside if it is too long. A larger count is wrong.
 const MAX_COUNT_FACTOR: u64 = 16;
 
 /// The state of one stream.
 pub struct Framer {
     max_line: usize,
     state: State,
+    /// The framing of the message before.
+    before: Framing,
+    /// The number of digits of the last count that was right; 0 if there was none.
+    digits: usize,
+    /// The number of digits of the last count. The next count tells whether it is right.
+    latest_digits: usize,
+    /// Whether the last count began with a zero.
+    padded: bool,
     /// The bytes of the current message that were read.
     partial: Vec<u8>,
+    /// The last bytes that were read, if they may become a count while one is looked for.
+    candidate: Vec<u8>,
     /// The length, hash and checksum of the current message, if it is too long.
     long: Option<Box<Long>>,
+    /// The wrong counts that nobody asked about yet.
+    wrong: u64,
+    /// Whether bytes of a message with a wrong count are being split again.
+    splitting: bool,
+    /// Whether the current message began in such bytes. They are not split a third time, so that the work for each byte has a
+    /// bound.
+    seen: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    /// Between messages.
+    /// Between messages, or in the first bytes of one, which `partial` holds.
     Start,
-    /// In digits that may be a count. `digits` of them were read, and `partial` holds them as well.
-    Count { digits: u8, count: u64 },
-    /// After a count and a space.
-    Blank { count: u64 },
     /// In a counted message, of which `left` bytes are missing.
     Counted { left: u64 },
     /// In a message that ends with a newline or NUL.
     Line,
+    /// In bytes behind a wrong count.
+    Lost,
 }
 
-struct Long {
-    hash: Xxh3Default,
-    checksum: u64,
-    length: u64,
+/// The framing of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    Counted,
+    Line,
+    Lost,
 }
 
-/// The maximum number of digits of a count. A number of 9 digits is nearly a gigabyte.
-const MAX_DIGITS: u8 = 9;
+/// The code that takes the messages.
+type Take<'a, E> = &'a mut dyn FnMut(Frame<'_>) -> Result<(), E>;
 
 impl Framer {
     /// The state for a new stream. Messages of more than `max_line` bytes count as long.
     pub fn new(max_line: usize) -> Framer {
-        Framer { max_line, state: State::Start, partial: Vec::new(), long: None }
+        Framer {
+            max_line,
+            state: State::Start,
+            before: Framing::Line,
+            digits: 0,
+            latest_digits: 0,
+            padded: false,
+            partial: Vec::new(),
+            candidate: Vec::new(),
+            long: None,
+            wrong: 0,
+            splitting: false,
+            seen: false,
+        }
     }
 
     /// The bytes of memory that this stream holds.
@@ -118,66 +147,48 @@ impl Framer {
         self.partial.capacity()
     }
 
+    /// Returns the number of wrong counts since the last call.
+    pub fn take_wrong_counts(&mut self) -> u64 {
+        std::mem::take(&mut self.wrong)
+    }
+
     /// Takes the bytes of a read, and calls `take` with each message that ends in them.
     ///
     /// # Errors
     /// Fails when the stream is not syslog, or when `take` fails.
     pub fn push<E>(&mut self, data: &[u8], mut take: impl FnMut(Frame<'_>) -> Result<(), E>) -> Result<(), Broken<E>> {
+        self.feed(data, &mut take)
+    }
+
+    fn feed<E>(&mut self, data: &[u8], take: Take<'_, E>) -> Result<(), Broken<E>> {
         let mut rest = data;
-        while let Some(&first) = rest.first() {
+        while !rest.is_empty() {
             rest = match self.state {
-                State::Start => {
-                    match first {
-                        b'\n' | b'\r' | 0 => {
-                            rest = &rest[1..];
-                            continue;
-                        }
-                        b'1'..=b'9' => self.state = State::Count { digits: 0, count: 0 },
-                        b'\t' | b' '.. if first != 0x7f => self.state = State::Line,
-                        _ => return Err(Broken::Garbage(Garbage::Control(first))),
-                    }
-                    rest
-                }
-                State::Count { digits, count } => self.count(digits, count, rest).map_err(Broken::Garbage)?,
-                State::Blank { count } => {
-                    if first == b'<' {
-                        let most = MAX_COUNT_FACTOR * (self.max_line.max(1 << 20) as u64);
-                        if count > most {
-                            // The digits were not a message, so they are dropped.
-                            self.partial.clear();
-                            self.state = State::Start;
-                            return Err(Broken::Garbage(Garbage::Count(count)));
-                        }
-                        self.partial.clear();
-                        self.state = State::Counted { left: count };
-                    } else {
-                        self.state = State::Line;
-                    }
-                    rest
-                }
+                State::Start => self.begin(rest).map_err(Broken::Garbage)?,
                 State::Counted { left } => {
                     let length = rest.len().min(usize::try_from(left).unwrap_or(usize::MAX));
                     let (part, after) = rest.split_at(length);
                     let left = left - length as u64;
                     self.state = State::Counted { left };
-                    if left > 0 {
-                        self.keep(part);
-                    } else {
-                        self.end(part, &mut take).map_err(Broken::Taker)?;
+                    match left {
+                        0 => self.end(part, take)?,
+                        _ => self.keep_checked(part, take)?,
                     }
                     after
                 }
                 State::Line => match memchr::memchr2(b'\n', 0, rest) {
                     Some(end) => {
                         let (part, after) = rest.split_at(end);
-                        self.end(part, &mut take).map_err(Broken::Taker)?;
-                        &after[1..]
+                        self.end(part, take)?;
+                        // Bytes that are split again may leave a message open that ends here.
+                        if matches!(self.state, State::Start) && self.partial.is_empty() { &after[1..] } else { after }
                     }
                     None => {
-                        self.keep(rest);
+                        self.keep_checked(rest, take)?;
                         &[]
                     }
                 },
+                State::Lost => self.search(rest, take)?,
             };
         }
         Ok(())
@@ -188,23 +199,121 @@ impl Framer {
     /// # Errors
     /// The errors of `take`.
     pub fn finish<E>(&mut self, mut take: impl FnMut(Frame<'_>) -> Result<(), E>) -> Result<(), E> {
-        self.end(&[], &mut take)
-    }
-
-    fn count<'a>(&mut self, digits: u8, count: u64, rest: &'a [u8]) -> Result<&'a [u8], Garbage> {
-        let Some((&first, after)) = rest.split_first() else { return Ok(rest) };
-        match first {
-            b'0'..=b'9' if digits < MAX_DIGITS => {
-                let count = count * 10 + u64::from(first - b'0');
-                self.state = State::Count { digits: digits + 1, count };
-            }
-            b' ' => self.state = State::Blank { count },
-            _ => {
-                self.state = State::Line;
-                return Ok(rest);
+        // A message that is split again leaves another one open.
+        for _ in 0..2 {
+            let candidate = std::mem::take(&mut self.candidate);
+            self.keep(&candidate);
+            match self.end(&[], &mut take) {
+                Ok(()) | Err(Broken::Garbage(_)) => {}
+                Err(Broken::Taker(error)) => return Err(error),
             }
         }
-        self.partial.push(first);
+        Ok(())
+    }
+
+    /// Decides about the framing of the next message. Returns the bytes that come after what was taken.
+    fn begin<'a>(&mut self, rest: &'a [u8]) -> Result<&'a [u8], Garbage> {
+        if self.partial.is_empty() && rest.first().is_some_and(|first| is_between(*first)) {
+            return Ok(&rest[1..]);
+        }
+        let held = self.partial.len();
+        let mut bytes = [0; HEAD];
+        let length = held + rest.len().min(HEAD - held);
+        bytes[..held].copy_from_slice(&self.partial);
+        bytes[held..length].copy_from_slice(&rest[..length - held]);
+        let first = bytes[0];
+        match head(&bytes[..length]) {
+            Head::More => {
+                self.partial.extend_from_slice(&rest[..length - held]);
+                return Ok(&rest[length - held..]);
+            }
+            // A sender that writes zeros before one count writes them before all. Here they end the text before.
+            Head::Counted { .. } if first == b'0' && self.before == Framing::Counted && !self.padded => {
+                self.wrong += 1;
+                self.state = State::Lost;
+                self.candidate = std::mem::take(&mut self.partial);
+            }
+            Head::Counted { text, priority, count } => {
+                self.partial.clear();
+                self.padded = first == b'0';
+                if self.before == Framing::Counted {
+                    self.digits = self.latest_digits;
+                }
+                self.latest_digits = text - 1;
+                // A part of the priority may have been held.
+                let taken = held.max(text);
+                self.begin_counted(&bytes[text..taken], priority, count);
+                return Ok(&rest[taken - held..]);
+            }
+            Head::Other if first == b'<' => self.state = State::Line,
+            Head::Other if self.before != Framing::Line => {
+                self.wrong += u64::from(self.before == Framing::Counted);
+                self.state = State::Lost;
+                self.candidate = std::mem::take(&mut self.partial);
+            }
+            Head::Other if matches!(first, 0..=0x08 | 0x0a..=0x1f | 0x7f) => return Err(Garbage::Control(first)),
+            Head::Other => self.state = State::Line,
+        }
+        let held = std::mem::take(&mut self.partial);
+        self.keep(&held);
+        Ok(rest)
+    }
+
+    /// Begins a message with this count. `bytes` are those that were read of it, which are no more than the priority.
+    fn begin_counted(&mut self, bytes: &[u8], priority: usize, count: u64) {
+        let most = MAX_COUNT_FACTOR * (self.max_line.max(1 << 20) as u64);
+        if (priority as u64..=most).contains(&count) {
+            self.state = State::Counted { left: count - bytes.len() as u64 };
+        } else {
+            self.wrong += 1;
+            self.state = State::Lost;
+        }
+        self.keep(bytes);
+    }
+
+    /// Looks for a count behind a wrong one.
+    fn search<'a, E>(&mut self, rest: &'a [u8], take: Take<'_, E>) -> Result<&'a [u8], Broken<E>> {
+        if self.candidate.is_empty() {
+            let is_plain = |byte: &&u8| !byte.is_ascii_digit() && !matches!(byte, b'\n' | 0);
+            let plain = rest.iter().take_while(is_plain).count();
+            if plain > 0 {
+                self.keep(&rest[..plain]);
+                return Ok(&rest[plain..]);
+            }
+        }
+        let Some((&first, after)) = rest.split_first() else { return Ok(rest) };
+        if matches!(first, b'\n' | 0) {
+            let candidate = std::mem::take(&mut self.candidate);
+            self.end(&candidate, take)?;
+            return Ok(after);
+        }
+        self.candidate.push(first);
+        match head(&self.candidate) {
+            Head::More => {}
+            Head::Counted { text, .. } => {
+                let candidate = std::mem::take(&mut self.candidate);
+                // The text before the count may end with digits. Counts of one stream are alike.
+                let mut start = if self.digits == 0 { 0 } else { (text - 1).saturating_sub(self.digits) };
+                while start + 2 < text && start > 0 && candidate[start] == b'0' {
+                    start += 1;
+                }
+                self.keep(&candidate[..start]);
+                let Head::Counted { text, priority, count } = head(&candidate[start..]) else { return Ok(after) };
+                self.end(&[], take)?;
+                self.begin_counted(&candidate[start + text..], priority, count);
+                if let State::Counted { left: 0 } = self.state {
+                    self.end(&[], take)?;
+                }
+            }
+            Head::Other => {
+                // The last of the bytes may still become a count.
+                let all = self.candidate.len();
+                let text = (1..all).find(|&start| head(&self.candidate[start..]) == Head::More).unwrap_or(all);
+                let rest = self.candidate.split_off(text);
+                let text = std::mem::replace(&mut self.candidate, rest);
+                self.keep(&text);
+            }
+        }
         Ok(after)
     }
 
@@ -216,7 +325,7 @@ impl Framer {
         if self.partial.len() + part.len() <= self.max_line {
             return self.partial.extend_from_slice(part);
         }
-        let mut long = Box::new(Long { hash: Xxh3Default::new(), checksum: checksum::EMPTY, length: 0 });
+        let mut long = Box::new(Long::new());
         long.add(&self.partial);
         long.add(part);
         let room = self.max_line.saturating_sub(self.partial.len());
@@ -225,174 +334,89 @@ impl Framer {
         self.long = Some(long);
     }
 
+    /// Appends a part of a message that does not end in it.
+    fn keep_checked<E>(&mut self, part: &[u8], take: Take<'_, E>) -> Result<(), Broken<E>> {
+        if let Some(part) = self.check_long(part, take)? {
+            self.keep(part);
+        }
+        Ok(())
+    }
+
+    /// Looks at a message that becomes too long by `part`: perhaps its count is wrong. Returns what is to be appended; `None` if
+    /// the message was split, and the bytes were fed.
+    fn check_long<'p, E>(&mut self, part: &'p [u8], take: Take<'_, E>) -> Result<Option<&'p [u8]>, Broken<E>> {
+        let room = self.max_line.saturating_sub(self.partial.len());
+        if self.long.is_some() || part.len() <= room || !self.may_be_wrong() {
+            return Ok(Some(part));
+        }
+        let (first, more) = part.split_at(room);
+        self.partial.extend_from_slice(first);
+        let Some(place) = swallowed(&self.partial) else { return Ok(Some(more)) };
+        let message = std::mem::take(&mut self.partial);
+        self.split(&message, place, take)?;
+        self.feed(more, take)?;
+        Ok(None)
+    }
+
+    /// Whether the current message may hold others because of a wrong count.
+    fn may_be_wrong(&self) -> bool {
+        let counted = match self.state {
+            State::Counted { .. } => true,
+            State::Line => self.before != Framing::Line,
+            State::Start | State::Lost => false,
+        };
+        counted && !self.splitting && !self.seen
+    }
+
+    /// Takes the messages of `message`, which has a wrong count: another counted message begins at `place`.
+    fn split<E>(&mut self, message: &[u8], place: usize, take: Take<'_, E>) -> Result<(), Broken<E>> {
+        self.wrong += 1;
+        (self.state, self.before) = (State::Start, Framing::Counted);
+        whole(&message[..place], take).map_err(Broken::Taker)?;
+        self.splitting = true;
+        let result = self.feed(&message[place..], take);
+        self.splitting = false;
+        self.seen = !matches!(self.state, State::Start) || !self.partial.is_empty();
+        result
+    }
+
     /// Ends the message, of which `part` is the last part.
-    fn end<E>(&mut self, part: &[u8], take: &mut impl FnMut(Frame<'_>) -> Result<(), E>) -> Result<(), E> {
-        self.state = State::Start;
+    fn end<E>(&mut self, part: &[u8], take: Take<'_, E>) -> Result<(), Broken<E>> {
+        let Some(part) = self.check_long(part, take)? else { return Ok(()) };
+        let may_be_wrong = self.may_be_wrong();
+        self.seen = false;
+        self.before = match std::mem::replace(&mut self.state, State::Start) {
+            State::Counted { .. } => Framing::Counted,
+            State::Lost => Framing::Lost,
+            State::Start | State::Line => Framing::Line,
+        };
         if self.partial.is_empty() && part.len() <= self.max_line {
             // The read holds the whole message, so nothing is copied.
-            return whole(part, take);
+            return self.tell(part, may_be_wrong, take);
         }
         self.keep(part);
         // The memory is freed, because most connections send seldom.
         let partial = std::mem::take(&mut self.partial);
         match self.long.take() {
-            None => whole(&partial, take),
-            Some(long) => {
-                let Long { hash, checksum, length } = *long;
-                take(Frame::Long(LongMessage { beginning: partial, length, hash: hash.digest(), checksum }))
-            }
+            None => self.tell(&partial, may_be_wrong, take),
+            Some(long) => take(Frame::Long(long.end(partial))).map_err(Broken::Taker),
+        }
+    }
+
+    /// Calls `take` with a message that has ended.
+    fn tell<E>(&mut self, message: &[u8], may_be_wrong: bool, take: Take<'_, E>) -> Result<(), Broken<E>> {
+        match may_be_wrong.then(|| swallowed(message)).flatten() {
+            Some(place) => self.split(message, place, take),
+            None => whole(message, take).map_err(Broken::Taker),
         }
     }
 }
 
 /// Calls `take` with a message, without the line end that some senders count as a part of it. An empty message is
 /// skipped.
-fn whole<E>(message: &[u8], take: &mut impl FnMut(Frame<'_>) -> Result<(), E>) -> Result<(), E> {
+fn whole<E>(message: &[u8], take: Take<'_, E>) -> Result<(), E> {
     let message = message.strip_suffix(b"\0").unwrap_or(message);
     let message = message.strip_suffix(b"\n").unwrap_or(message);
     let message = message.strip_suffix(b"\r").unwrap_or(message);
     if message.is_empty() { Ok(()) } else { take(Frame::Message(message)) }
-}
-
-impl Long {
-    fn add(&mut self, bytes: &[u8]) {
-        self.hash.update(bytes);
-        self.checksum = checksum::join(self.checksum, checksum::of(bytes), bytes.len() as u64);
-        self.length += bytes.len() as u64;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// The messages of a stream that arrives in `reads`. Each is returned with its length; the second value is the
-    /// error that ended the stream.
-    fn told(max_line: usize, reads: &[&[u8]]) -> (Vec<(Vec<u8>, u64)>, Option<Garbage>) {
-        let mut framer = Framer::new(max_line);
-        let mut messages = Vec::new();
-        let mut take = |frame: Frame<'_>| {
-            messages.push(match frame {
-                Frame::Message(message) => (message.to_vec(), message.len() as u64),
-                Frame::Long(long) => {
-                    assert_eq!(long.beginning.len(), max_line);
-                    assert!(long.length > max_line as u64);
-                    (long.beginning, long.length)
-                }
-            });
-            Ok::<(), ()>(())
-        };
-        for read in reads {
-            match framer.push(read, &mut take) {
-                Ok(()) => assert!(framer.partial.len() <= max_line.max(usize::from(MAX_DIGITS) + 1)),
-                Err(Broken::Garbage(garbage)) => return (messages, Some(garbage)),
-                Err(Broken::Taker(())) => panic!("it takes all"),
-            }
-        }
-        framer.finish(&mut take).unwrap();
-        (messages, None)
-    }
-
-    fn texts(stream: &str) -> Vec<String> {
-        let (messages, garbage) = told(100, &[stream.as_bytes()]);
-        assert_eq!(garbage, None, "{stream:?}");
-        messages.into_iter().map(|(message, _)| String::from_utf8(message).unwrap()).collect()
-    }
-
-    #[test]
-    fn both_framings_are_told_message_by_message() {
-        for (stream, expected) in [
-            ("<1>a\n<2>b\n", &["<1>a", "<2>b"][..]),
-            ("<1>a\r\n<2>b", &["<1>a", "<2>b"]),
-            ("<1>a\0<2>b\0", &["<1>a", "<2>b"]),
-            ("4 <1>a4 <2>b", &["<1>a", "<2>b"]),
-            ("4 <1>a\n<2>b\n4 <3>c", &["<1>a", "<2>b", "<3>c"]),
-            ("8 <1>a\nb\nc", &["<1>a\nb\nc"]),
-            ("5 <1>a\n5 <2>b\n", &["<1>a", "<2>b"]),
-            ("\n\n\0\r\n", &[]),
-            ("2024 was a year\n<1>a\n", &["2024 was a year", "<1>a"]),
-            ("2024-02-03 a\n", &["2024-02-03 a"]),
-            ("1234567890123 <1>a\n", &["1234567890123 <1>a"]),
-            ("9", &["9"]),
-            ("9 ", &["9 "]),
-            ("9 <1>a", &["<1>a"]),
-            ("no priority\n", &["no priority"]),
-            ("grüße\n", &["grüße"]),
-        ] {
-            assert_eq!(texts(stream), expected, "{stream:?}");
-        }
-    }
-
-    #[test]
-    fn garbage_ends_a_stream_and_what_came_before_is_told() {
-        let (messages, garbage) = told(100, &[b"<1>a\n\x16\x03\x01"]);
-        assert_eq!((messages.len(), garbage), (1, Some(Garbage::Control(0x16))));
-        assert_eq!(told(100, &[b"999999999 <1>a"]).1, Some(Garbage::Count(999_999_999)));
-        assert_eq!(told(100, &[b"16777217 <1>a"]).1, Some(Garbage::Count(16_777_217)));
-        assert_eq!(told(100, &[b"16777216 <1>a"]).1, None);
-    }
-
-    #[test]
-    fn a_message_beyond_the_bound_is_told_by_its_beginning_whatever_its_framing() {
-        for stream in ["<1>abcdefgh\n<2>b\n", "11 <1>abcdefgh<2>b\n"] {
-            let (messages, _) = told(5, &[stream.as_bytes()]);
-            assert_eq!(messages, [(b"<1>ab".to_vec(), 11), (b"<2>b".to_vec(), 4)], "{stream}");
-        }
-        // The hash is that of the whole message.
-        let mut framer = Framer::new(4);
-        let mut found = None;
-        let mut take = |frame: Frame<'_>| {
-            if let Frame::Long(long) = frame {
-                found = Some(long);
-            }
-            Ok::<(), ()>(())
-        };
-        for part in ["<1>", "abc", "def", "\n"] {
-            framer.push(part.as_bytes(), &mut take).unwrap();
-        }
-        let hash = xxhash_rust::xxh3::xxh3_64(b"<1>abcdef");
-        let checksum = checksum::of(b"<1>abcdef");
-        assert_eq!(found, Some(LongMessage { beginning: b"<1>a".to_vec(), length: 9, hash, checksum }));
-        assert_eq!(framer.memory(), 0, "nothing is kept between messages");
-    }
-
-    proptest! {
-        #[test]
-        fn every_split_of_a_stream_gives_the_same_messages(
-            stream in prop_oneof![
-                prop::collection::vec(any::<u8>(), 0..60),
-                "(<1>|[0-9]{1,2} |[0-9]{1,2} <|a|\n|\u{0}|\r|é){0,20}".prop_map(String::into_bytes),
-            ],
-            cuts in prop::collection::vec(0_usize..60, 0..8),
-            max_line in 1_usize..20,
-        ) {
-            let whole = told(max_line, &[&stream]);
-            let single: Vec<&[u8]> = stream.chunks(1).collect();
-            prop_assert_eq!(&told(max_line, &single), &whole);
-            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(stream.len())).collect();
-            cuts.extend([0, stream.len()]);
-            cuts.sort_unstable();
-            let parts: Vec<&[u8]> = cuts.windows(2).map(|pair| &stream[pair[0]..pair[1]]).collect();
-            prop_assert_eq!(&told(max_line, &parts), &whole);
-        }
-
-        #[test]
-        fn what_is_framed_is_told(
-            messages in prop::collection::vec(("<[0-9]{1,3}>[ -~é]{1,20}", 0_u8..3), 0..10)
-        ) {
-            let mut stream = Vec::new();
-            for (message, framing) in &messages {
-                match framing {
-                    0 => stream.extend_from_slice(format!("{} {message}", message.len()).as_bytes()),
-                    1 => stream.extend_from_slice(format!("{message}\n").as_bytes()),
-                    _ => stream.extend_from_slice(format!("{message}\0").as_bytes()),
-                }
-            }
-            let (found, garbage) = told(1000, &[&stream]);
-            let found: Vec<Vec<u8>> = found.into_iter().map(|(message, _)| message).collect();
-            let expected: Vec<Vec<u8>> = messages.into_iter().map(|(message, _)| message.into_bytes()).collect();
-            prop_assert_eq!((found, garbage), (expected, None));
-        }
-    }
 }

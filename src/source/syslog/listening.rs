@@ -15,6 +15,7 @@ use crate::observe::counters::{Counters, Row};
 use crate::source::api::{self, Opened, RunContext};
 use crate::source::kind::{Place, SourceKind};
 use crate::source::messages::{self, Messages};
+use crate::source::multiline;
 use crate::source::options::ReadOptions;
 use crate::source::outcome::ReadOutcome;
 use crate::source::say::Say;
@@ -31,6 +32,7 @@ pub const KIND: SourceKind = SourceKind {
     claims: |name, _| Address::is_one(name),
     find: |names, context, found| {
         let options = Options::of(context.values)?;
+        multiline::refuse(context.values, "messages of syslog")?;
         names.iter().try_for_each(|name| {
             let address = Address::parse(name.text)?;
             found.add_once(name.index, Listening { address, options: options.clone(), source: None });
@@ -68,7 +70,8 @@ impl api::Source for Listening {
             return Error::internal(format!("{}: nobody listens there", self.address)).into();
         };
         let (size, receiver) = (&context.options.size, context.receiver);
-        let origin = messages::origin(&source.name).wrapped(Envelope::Syslog);
+        let origin = messages::origin(&source.name, context.options.encoding).wrapped(Envelope::Syslog);
+        let origin = context.options.describing.complete(origin, None);
         let mut outbox = Outbox::new(Messages::new(receiver, size, origin), &source.counts);
         let received = match &source.socket {
             Socket::Udp(socket) => udp::receive(socket, source, live, size.max_line, &mut outbox),

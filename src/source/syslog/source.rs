@@ -35,4 +35,5 @@ counters! {
     CONNECTIONS = 258, "connections", "connections", "Connections that were accepted.", words(Words::NotZero("over {} connections"));
     REFUSED = 259, "refused", "connections", "Connections that were refused or closed: too many connections, malformed data, or a failed handshake.", words(Words::NotZero("; {} refused or closed"));
     IDLE = 260, "idle", "connections", "Idle connections that were closed to make room for others.", words(Words::NotZero("; {} idle ones closed for others"));
+    WRONG_COUNTS = 261, "wrong_counts", "counts", "Counts of bytes of the octet counting that were wrong. The next message was looked for behind each of them.", words(Words::NotZero("; {} counts of bytes were wrong"));
 }

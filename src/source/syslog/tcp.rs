@@ -15,7 +15,7 @@ use rustls::ServerConfig;
 
 use super::frame::{Broken, Framer};
 use super::outbox::{LimitedWarning, Outbox, SourceEnd};
-use super::source::{CONNECTIONS, DRAIN_TIME, IDLE, REFUSED, Source};
+use super::source::{CONNECTIONS, DRAIN_TIME, IDLE, REFUSED, Source, WRONG_COUNTS};
 use super::tls::{Step, Tls};
 use crate::core::error::{Error, Result};
 use crate::core::numbers::human_bytes;
@@ -72,6 +72,7 @@ pub(super) fn receive(
         broken: LimitedWarning::default(),
         idle: LimitedWarning::default(),
         unable: LimitedWarning::default(),
+        misframed: LimitedWarning::default(),
     };
     match receiver.work(outbox) {
         Ok(()) | Err(SourceEnd::Enough) => Ok(()),
@@ -99,6 +100,7 @@ struct Receiver<'a> {
     broken: LimitedWarning,
     idle: LimitedWarning,
     unable: LimitedWarning,
+    misframed: LimitedWarning,
 }
 
 struct Connection {
@@ -279,10 +281,12 @@ impl Receiver<'_> {
         let before = connection.framer.memory();
         let step = connection.read(&mut self.buffer, outbox);
         self.partial = self.partial + connection.framer.memory() - before;
+        let (wrong, peer) = (connection.framer.take_wrong_counts(), connection.peer);
         if connection.handshake.is_some() && connection.tls.as_ref().is_none_or(|tls| !tls.is_handshaking()) {
             connection.handshake = None;
             self.handshakes -= 1;
         }
+        note_wrong_counts(self.source, &mut self.misframed, wrong, peer);
         match step {
             Ok(step) => {
                 let writing = connection.tls.as_ref().is_some_and(|tls| tls.wants_write());
@@ -316,7 +320,10 @@ impl Receiver<'_> {
             self.broken.warn(&self.source.say, || format!("{name}: the connection of {peer} was closed: {why}"));
         }
         self.resume();
-        connection.framer.finish(|frame| outbox.add(frame))
+        let finished = connection.framer.finish(|frame| outbox.add(frame));
+        let wrong = connection.framer.take_wrong_counts();
+        note_wrong_counts(self.source, &mut self.misframed, wrong, connection.peer);
+        finished
     }
 
     /// Closes the connection whose unfinished message holds the most memory.
@@ -374,6 +381,17 @@ impl Receiver<'_> {
             self.close(slot, None, outbox)?;
         }
         outbox.hand_out(true)
+    }
+}
+
+/// Counts the wrong counts of the octet counting, and says so.
+fn note_wrong_counts(source: &Source, said: &mut LimitedWarning, wrong: u64, peer: SocketAddr) {
+    if wrong > 0 {
+        source.counts.add(&WRONG_COUNTS, wrong);
+        let name = &source.name;
+        said.warn(&source.say, || {
+            format!("{name}: framing error: a count of bytes from {peer} does not end at a message; the next one is looked for")
+        });
     }
 }
 

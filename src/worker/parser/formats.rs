@@ -5,9 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::detection::Detection;
 use crate::core::batch::{Batch, Origin};
+use crate::document::date::DateOptions;
 use crate::event::stage::StageSpec;
+use crate::event::{MessageRule, TagCounts};
 use crate::grok::{Format, Library, Parts, Pattern};
-use crate::observe::counters::{PATTERN, Row, STAGE};
+use crate::observe::counters::{PATTERN, Row, STAGE, TAGGED};
+use crate::worker::date_counts::DateCounters;
 use crate::worker::pattern_counts::PatternCounters;
 
 /// The treatment of a line that matches no pattern.
@@ -29,9 +32,16 @@ pub struct Formats {
     /// Patterns split into their parts, for the explanations in dead letters.
     parts: Mutex<HashMap<String, Arc<Parts>>>,
     pub(super) unmatched: Unmatched,
+    /// Whether sequences that control a terminal stay in texts.
+    pub(super) keeps_ansi: bool,
     pub(super) sums: PatternCounters,
     pub(super) stages: Vec<Arc<dyn StageSpec>>,
     pub(super) stage_sums: PatternCounters,
+    /// When documents have the text of their records.
+    pub(super) message: MessageRule,
+    tags: Mutex<TagCounts>,
+    pub(super) dates: DateOptions,
+    pub(super) date_sums: DateCounters,
     say: Box<dyn Fn(String) + Send + Sync>,
 }
 
@@ -60,7 +70,24 @@ impl Formats {
         };
         let (library, parts) = (Arc::new(library), Mutex::default());
         let (stages, stage_sums) = (Vec::new(), PatternCounters::default());
-        Formats { choice, library, parts, unmatched, sums, stages, stage_sums, say: Box::new(say) }
+        let keeps_ansi = false;
+        let (dates, date_sums) = (DateOptions::default(), DateCounters::default());
+        let (message, tags, say) = (MessageRule::Auto, Mutex::default(), Box::new(say));
+        Formats {
+            choice,
+            library,
+            parts,
+            unmatched,
+            keeps_ansi,
+            sums,
+            stages,
+            stage_sums,
+            dates,
+            date_sums,
+            message,
+            tags,
+            say,
+        }
     }
 
     /// Returns the shared state for sinks that take records as they were read. Nothing is parsed: a record only gets its id.
@@ -69,15 +96,39 @@ impl Formats {
         Formats { choice: Choice::None, ..formats }
     }
 
+    /// Keeps the sequences that control a terminal, such as colours, if `keeps_ansi` is set.
+    pub fn keeping_ansi(self, keeps_ansi: bool) -> Self {
+        Formats { keeps_ansi, ..self }
+    }
+
     /// Adds the stages that every event passes, in this order.
     pub fn with_stages(self, stages: Vec<Arc<dyn StageSpec>>) -> Self {
         let stage_sums = PatternCounters::of(stages.iter().map(|stage| stage.name()));
         Formats { stages, stage_sums, ..self }
     }
 
-    /// Returns the counts of each pattern and of each stage, over all parsers.
+    /// Sets what the user says about dates.
+    pub fn with_dates(self, dates: DateOptions) -> Self {
+        Formats { dates, ..self }
+    }
+
+    /// Sets when documents have the text of their records. [`MessageRule::Auto`] is the usual rule.
+    pub fn with_message(self, message: MessageRule) -> Self {
+        Formats { message, ..self }
+    }
+
+    /// Returns the counts of each pattern, of each stage, of each tag and of the dates, over all parsers.
     pub fn counts(&self) -> Vec<Row> {
-        self.sums.get(PATTERN).into_iter().chain(self.stage_sums.get(STAGE)).collect()
+        let dates = self.date_sums.row(self.dates.rules.zone_name());
+        let tags = self.tags.lock().unwrap_or_else(PoisonError::into_inner);
+        let tags =
+            tags.iter().map(|(tag, documents)| Row { label: tag.to_owned(), counts: vec![(&TAGGED, Some(documents))] });
+        self.sums.get(PATTERN).into_iter().chain(self.stage_sums.get(STAGE)).chain(tags).chain(dates).collect()
+    }
+
+    /// Moves the counts of a parser to the shared ones.
+    pub(super) fn add_tags(&self, tags: &mut TagCounts) {
+        self.tags.lock().unwrap_or_else(PoisonError::into_inner).take(tags);
     }
 
     /// Returns `pattern` split into its parts. Each pattern is split once.
@@ -109,7 +160,7 @@ impl Formats {
     pub(super) fn detect(&self, batch: &Batch, origin: &Origin) -> Option<Format> {
         match &self.choice {
             Choice::Given(_) | Choice::None => None,
-            Choice::Auto(detection) => detection.detect(&self.library, batch, origin, &self.say),
+            Choice::Auto(detection) => detection.detect(&self.library, batch, origin, self.keeps_ansi, &self.say),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::envelope::roles::JoinedRecord;
 use crate::event::Layout;
 use crate::event::stage::SinkSet;
 use crate::grok::Reached;
+use crate::worker::date_counts::DateCounts;
 
 /// The result of parsing one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,8 @@ pub struct Parsed {
     pub(super) times: Vec<Key>,
     /// The records that were joined from pieces, by the index of their last piece.
     pub(super) joined: Vec<JoinedRecord>,
+    /// What had to be added to the times of the records.
+    pub(super) dates: DateCounts,
     /// The ids of all records, if no sink wants documents.
     pub(super) ids: Vec<RecordId>,
 }
@@ -127,5 +130,6 @@ impl Parsed {
         self.ids.clear();
         self.limited.clear();
         self.made = 0;
+        self.dates = DateCounts::default();
     }
 }

@@ -2,37 +2,26 @@
 
 use std::sync::Arc;
 
-use super::chain::Chain;
+use super::finishing::{Finisher, LineContext};
+use super::first_line::Text;
 use super::formats::{Formats, Unmatched};
 use super::parsed::{Fate, LetterDraft, Parsed};
-use super::rule::Rule;
-use crate::core::batch::{Batch, Place};
-use crate::core::context::{Context, Origin};
+use super::rule::{Rule, SyslogRules};
+use super::text::{Messages, Texts};
+use crate::core::batch::{Batch, Framing, Place};
+use crate::core::context::Origin;
 use crate::core::envelope::Envelope;
 use crate::core::error::Result;
-use crate::core::lines;
+use crate::core::lines::Line;
 use crate::core::record::{self, Key, Ordinals, RecordId, time_hash};
+use crate::core::records::HEADER;
 use crate::dead_letter::Reason;
 use crate::document::Documents;
 use crate::envelope::roles::{Role, Roles};
-use crate::envelope::{Opened, Opener};
-use crate::event::stage::SinkSet;
-use crate::event::{Changes, Event, Layout, LayoutWriter, OuterFields};
-use crate::grok::{Explainer, Format, Reached, Selector};
+use crate::envelope::{Opened, Opener, pushed};
+use crate::event::{Changes, Event, Layout, OuterFields};
+use crate::grok::{Format, Selector};
 use crate::worker::pattern_counts::{Budget, Clock};
-
-/// The number of patterns that are examined for the explanation of a line that none matches.
-const MAX_EXPLAINED: usize = 8;
-
-/// The index of a record in its batch, its id, and its context.
-#[derive(Clone, Copy)]
-struct LineContext<'a> {
-    index: u32,
-    id: RecordId,
-    context: &'a Context,
-    /// Whether the line is only a part of a line.
-    partial: bool,
-}
 
 /// The result of trying a rule on a line.
 enum RuleResult {
@@ -46,24 +35,28 @@ enum RuleResult {
 
 /// Parses batches. Each thread has its own parser.
 pub struct Parser {
-    formats: Arc<Formats>,
-    /// Make the documents, one for each layout that a sink wants.
-    writers: Vec<LayoutWriter>,
-    rules: Vec<Rule>,
+    pub(super) formats: Arc<Formats>,
+    pub(super) rules: Vec<Rule>,
+    /// Those of the rules that mean syslog messages.
+    syslog: Option<SyslogRules>,
+    /// The message of a record whose envelope is not syslog, while it is opened as a syslog message.
+    within: Vec<u8>,
     /// Finds which of several rules can match a line.
     selector: Option<Selector>,
     /// Whether the first rule matched the previous line. It is then tried before anything else.
     first_matched: bool,
-    stages: Chain,
+    pub(super) finisher: Finisher,
     /// The memory of the changes that stages make.
-    changes: Changes,
+    pub(super) changes: Changes,
     /// Created at its first use.
     opener: Option<Opener>,
+    text: Texts,
+    messages: Messages,
     /// The origin for which `rules` were detected.
     detected_for: Option<(u64, Envelope)>,
     ordinals: Ordinals,
-    clock: Clock,
-    budget: Budget,
+    pub(super) clock: Clock,
+    pub(super) budget: Budget,
 }
 
 impl Formats {
@@ -79,17 +72,20 @@ impl Formats {
             }
         }
         let given = self.given();
-        let rules = given.iter().map(Rule::new).collect::<Result<_>>()?;
+        let rules: Vec<Rule> = given.iter().map(|format| Rule::new(format, &self.dates)).collect::<Result<_>>()?;
         Ok(Parser {
             formats: Arc::clone(self),
-            writers: wanted.into_iter().map(LayoutWriter::new).collect::<Result<_>>()?,
+            syslog: SyslogRules::among(&rules),
+            within: Vec::new(),
             rules,
             // With a single pattern, a search for its literals would repeat the work of the matcher.
             selector: (given.len() > 1).then(|| Selector::new(given.iter().map(Format::pattern))),
             first_matched: false,
-            stages: Chain::new(&self.stages)?,
+            finisher: Finisher::new(self, wanted)?,
             changes: Changes::default(),
             opener: None,
+            text: Texts::new(self.keeps_ansi),
+            messages: Messages::new(self.keeps_ansi),
             detected_for: None,
             ordinals: Ordinals::default(),
             clock: Clock::new(),
@@ -101,7 +97,7 @@ impl Formats {
 impl Parser {
     /// Returns an empty buffer for [`parse`](Parser::parse).
     pub fn buffer(&self) -> Parsed {
-        let layouts: Vec<Layout> = self.writers.iter().map(|writer| writer.layout().clone()).collect();
+        let layouts: Vec<Layout> = self.finisher.layouts().cloned().collect();
         let documents = layouts.iter().map(|layout| Documents::new(layout.encoding())).collect();
         Parsed { layouts, documents, ..Parsed::default() }
     }
@@ -113,16 +109,24 @@ impl Parser {
     pub fn parse(&mut self, batch: &Batch, parsed: &mut Parsed) -> Result<()> {
         parsed.clear();
         self.detect_format(batch, &batch.context.origin)?;
+        self.finisher.begin(&batch.context.origin);
         self.ordinals.clear();
         let unparsed = self.formats.is_none();
         let mut opener = self.opener.take();
+        let (mut texts, mut messages) = (std::mem::take(&mut self.text), std::mem::take(&mut self.messages));
+        texts.begin(batch);
         let roles = Roles::of(batch);
+        let has_tables = batch.framing != Framing::Lines;
         for (index, line) in batch.records().enumerate() {
             let mut place = batch.place(index, line.start);
             let record = match roles.role(index) {
+                _ if has_tables && !unparsed && batch.framing.has(HEADER, index) => {
+                    pass_over(&place, Fate::Filtered, parsed);
+                    continue;
+                }
                 Role::Whole => line.bytes,
                 Role::Piece => {
-                    pass_over_piece(&place, parsed);
+                    pass_over(&place, Fate::Joined, parsed);
                     continue;
                 }
                 Role::Last(number) => {
@@ -135,39 +139,71 @@ impl Parser {
             let now_ms = place.context.time_ms;
             if batch.positions.is_some() {
                 self.detect_format(batch, origin)?;
+                self.finisher.begin(&place.context.origin);
             }
-            let at =
-                |id| LineContext { index: index as u32, id, context: place.context, partial: batch.is_partial(index) };
-            let text = lines::without_mark(record, place.offset);
+            let at = |id| {
+                let (partial, closed) = (batch.is_partial(index), batch.is_closed(index));
+                LineContext { index: index as u32, id, context: place.context, partial, closed }
+            };
             let is_timed = matches!(place.key, Key::Time { .. });
-            let fate = match origin.envelope {
+            let envelope = match origin.envelope {
+                Envelope::Pushed => pushed::envelope(record),
+                envelope => envelope,
+            };
+            let fate = match envelope {
                 // The id of a record alone needs its envelope only if the envelope holds its time.
                 _ if unparsed && !is_timed => {
                     self.id(&place, record, None, parsed);
                     parsed.made += 1;
                     Fate::Matched
                 }
-                Envelope::None if origin.fields.is_none() => {
+                Envelope::None if self.syslog.is_none() => {
                     let id = self.id(&place, record, None, parsed);
-                    self.parse_line(at(id), text, None, parsed)
+                    let text = texts.of(record, place.offset, origin);
+                    self.parse_line(at(id), Text::of(text, has_tables), None, parsed)
                 }
                 envelope => {
                     let opener = match &mut opener {
                         Some(opener) => opener,
-                        none => none.insert(Opener::new(self.formats.library.is_ecs())?),
+                        none => none.insert(Opener::with(self.formats.library.is_ecs(), &self.formats.dates.rules)?),
                     };
-                    let opened = opener.open_of(origin, text, now_ms);
+                    // The id of a record with a time is made from its message, and has the sequences of a terminal.
+                    let text = match is_timed {
+                        true => texts.with_ansi(record, place.offset, origin),
+                        false => texts.of(record, place.offset, origin),
+                    };
+                    let opened = match self.syslog {
+                        Some(_) if envelope.is_none() => opener.open(Envelope::Syslog, text, now_ms),
+                        _ => opener.open(envelope, text, now_ms),
+                    };
                     let at = at(self.id(&place, record, Some(&opened), parsed));
                     let Opened { message, outer, is_enveloped, .. } = opened;
+                    let message = messages.of(message);
                     match self.rules[..] {
                         _ if unparsed => {
                             parsed.made += 1;
                             Fate::Matched
                         }
-                        [] if !envelope.is_none() => {
+                        // What peers push may come from any program, whatever other lines they push.
+                        _ if envelope == Envelope::Json && self.formats.is_auto() => {
                             self.parse_without_rules(at, message, outer, envelope, is_enveloped, parsed)
                         }
-                        _ => self.parse_line(at, message, Some(outer), parsed),
+                        _ if let Some(rules) = self.syslog => {
+                            let mut within = std::mem::take(&mut self.within);
+                            let opened = match envelope {
+                                Envelope::None | Envelope::Syslog => opened,
+                                _ => {
+                                    within.clear();
+                                    within.extend_from_slice(message);
+                                    opener.open_within(&within, now_ms, rules.only)
+                                }
+                            };
+                            let fate = self.parse_syslog(rules, at, opened, envelope, parsed);
+                            self.within = within;
+                            fate
+                        }
+                        [] => self.parse_without_rules(at, message, outer, envelope, is_enveloped, parsed),
+                        _ => self.parse_line(at, Text::of(message, true), Some(outer), parsed),
                     }
                 }
             };
@@ -175,6 +211,8 @@ impl Parser {
         }
         parsed.joined = roles.joined;
         self.opener = opener;
+        (self.text, self.messages) = (texts, messages);
+        self.formats.date_sums.add(&parsed.dates);
         self.add_up();
         Ok(())
     }
@@ -212,11 +250,18 @@ impl Parser {
         for (index, rule) in self.rules.iter_mut().enumerate() {
             self.formats.sums.add(index, &rule.name, &mut rule.trials);
         }
-        self.stages.add_up(&self.formats.stage_sums);
+        self.finisher.add_up(&self.formats);
     }
 
     fn detect_format(&mut self, batch: &Batch, origin: &Origin) -> Result<()> {
         if !self.formats.is_auto() || self.detected_for == Some((origin.id, origin.envelope)) {
+            return Ok(());
+        }
+        if batch.framing.count(HEADER) == u64::from(batch.records) {
+            return Ok(());
+        }
+        let is_plain = |line: Line<'_>| pushed::envelope(line.bytes).is_none();
+        if origin.envelope == Envelope::Pushed && !batch.records().any(is_plain) {
             return Ok(());
         }
         let format = match origin.envelope {
@@ -225,38 +270,16 @@ impl Parser {
             _ => self.formats.detect(batch, origin),
         };
         self.add_up();
-        self.rules = format.iter().map(Rule::new).collect::<Result<_>>()?;
+        self.rules = format.iter().map(|format| Rule::new(format, &self.formats.dates)).collect::<Result<_>>()?;
+        self.syslog = SyslogRules::among(&self.rules);
         self.first_matched = false;
         self.detected_for = Some((origin.id, origin.envelope));
         Ok(())
     }
 
-    /// Handles a wrapped line when no format is given.
-    fn parse_without_rules(
-        &mut self,
-        at: LineContext<'_>,
-        message: &[u8],
-        outer: &OuterFields,
-        envelope: Envelope,
-        is_enveloped: bool,
-        parsed: &mut Parsed,
-    ) -> Fate {
-        let fate = match (is_enveloped, self.formats.unmatched) {
-            (true, _) => Fate::Matched,
-            (false, Unmatched::Keep) => Fate::Unmatched,
-            (false, Unmatched::Drop) => return Fate::Filtered,
-            (false, Unmatched::DeadLetter) => {
-                let letter = LetterDraft::new(at.index, at.id, Reason::Unmatched, envelope.mismatch().to_owned());
-                parsed.letters.push(letter);
-                return Fate::DeadLettered;
-            }
-        };
-        self.keep_unparsed(at, message, Some(outer), false, fate, parsed)
-    }
-
     /// Makes the document of a line that is not parsed. `outer` has the outer fields of a wrapped line; `tried` says
     /// that patterns were tried. Returns `fate`, or that a stage dropped the line.
-    fn keep_unparsed(
+    pub(super) fn keep_unparsed(
         &mut self,
         at: LineContext<'_>,
         line: &[u8],
@@ -265,21 +288,21 @@ impl Parser {
         fate: Fate,
         parsed: &mut Parsed,
     ) -> Fate {
-        let mut event = Event::undecoded(line, tried, outer, &mut self.changes);
-        finish(&mut event, at, fate, &mut self.stages, &mut self.writers, &mut self.clock, parsed)
+        let event = Event::undecoded(line, tried, outer, &mut self.changes);
+        self.finisher.finish(event, at, fate, &mut self.clock, parsed)
     }
 
     /// Parses a line, or the message of a wrapped line with its outer fields.
     #[inline]
-    fn parse_line(
+    pub(super) fn parse_line(
         &mut self,
         at: LineContext<'_>,
-        line: &[u8],
+        line: Text<'_>,
         outer: Option<&OuterFields>,
         parsed: &mut Parsed,
     ) -> Fate {
         let mut looked = false;
-        let mut next = if self.first_matched { Some(0) } else { self.next_rule(0, line, &mut looked) };
+        let mut next = if self.first_matched { Some(0) } else { self.next_rule(0, line.record, &mut looked) };
         while let Some(rule) = next {
             match self.try_rule(rule, at, line, outer, parsed) {
                 RuleResult::Matched(fate) => {
@@ -294,11 +317,11 @@ impl Parser {
                     return Fate::DeadLettered;
                 }
             }
-            next = self.next_rule(rule + 1, line, &mut looked);
+            next = self.next_rule(rule + 1, line.record, &mut looked);
         }
         self.first_matched = false;
         match self.formats.unmatched {
-            Unmatched::Keep => self.keep_unparsed(at, line, outer, true, Fate::Unmatched, parsed),
+            Unmatched::Keep => self.keep_unparsed(at, line.record, outer, true, Fate::Unmatched, parsed),
             Unmatched::DeadLetter => {
                 let words = "no pattern matches the line".to_owned();
                 let reached = self.explain(line);
@@ -312,22 +335,6 @@ impl Parser {
             }
             Unmatched::Drop => Fate::Filtered,
         }
-    }
-
-    /// Returns how far the rules got with `line`, which none matches; the rule that got furthest counts.
-    fn explain(&mut self, line: &[u8]) -> Option<Reached> {
-        let started = self.budget.start()?;
-        let mut best: Option<Reached> = None;
-        for rule in self.rules.iter_mut().take(MAX_EXPLAINED) {
-            let Some(pattern) = &rule.pattern else { continue };
-            let explainer = rule.explainer.get_or_insert_with(|| Explainer::new(self.formats.parts(pattern)));
-            let reached = explainer.explain(line);
-            if best.as_ref().is_none_or(|best| reached.as_ref().is_some_and(|it| it.offset() > best.offset())) {
-                best = reached.or(best);
-            }
-        }
-        self.budget.stop(started);
-        best
     }
 
     /// Returns the next rule from `index` on that can match `line`. If there are several rules, the selector first
@@ -347,13 +354,14 @@ impl Parser {
         &mut self,
         rule: usize,
         at: LineContext<'_>,
-        line: &[u8],
+        line: Text<'_>,
         outer: Option<&OuterFields>,
         parsed: &mut Parsed,
     ) -> RuleResult {
-        let Rule { decoder, trials, .. } = &mut self.rules[rule];
+        let Rule { decoder, trials, spans_lines, rest: rest_field, .. } = &mut self.rules[rule];
+        let (seen, left) = line.seen(decoder, *spans_lines);
         let started = trials.start(&mut self.clock);
-        let decoded = decoder.decode(line);
+        let decoded = decoder.decode(seen);
         trials.stop(started, &self.clock);
         let fields = match decoded {
             Ok(Some(fields)) => fields,
@@ -364,44 +372,22 @@ impl Parser {
             }
         };
         trials.matched += 1;
-        let mut event = Event::decoded(line, fields, outer, &mut self.changes, at.context.time_ms);
-        let (stages, writers, clock) = (&mut self.stages, &mut self.writers, &mut self.clock);
-        RuleResult::Matched(finish(&mut event, at, Fate::Matched, stages, writers, clock, parsed))
+        let mut event = Event::decoded(seen, fields, outer, &mut self.changes, at.context.time_ms);
+        // Blank lines after a record say nothing.
+        if let Some(rest) = left.filter(|rest| !rest.trim_ascii().is_empty()) {
+            event.keep_lines(line.record, rest, rest_field.as_ref());
+        }
+        RuleResult::Matched(self.finisher.finish(event, at, Fate::Matched, &mut self.clock, parsed))
     }
 }
 
-/// Notes a piece that is not the last one of its record. Its key and its id stand for nothing.
-fn pass_over_piece(place: &Place<'_>, parsed: &mut Parsed) {
+/// Notes a record that has no document of its own. Its key and its id stand for nothing.
+fn pass_over(place: &Place<'_>, fate: Fate, parsed: &mut Parsed) {
     if matches!(place.key, Key::Time { .. }) {
         parsed.times.push(place.key);
     }
     if parsed.documents.is_empty() {
         parsed.ids.push(RecordId::from_bytes([0; RecordId::BYTES]));
     }
-    parsed.fates.push(Fate::Joined);
-}
-
-/// Lets the stages handle `event`, and makes its documents. Returns `fate`, or that a stage dropped the event.
-#[inline]
-fn finish(
-    event: &mut Event<'_>,
-    at: LineContext<'_>,
-    fate: Fate,
-    stages: &mut Chain,
-    writers: &mut [LayoutWriter],
-    clock: &mut Clock,
-    parsed: &mut Parsed,
-) -> Fate {
-    if at.partial {
-        event.tag_partial();
-    }
-    let Some(sinks) = stages.apply(event, clock) else { return Fate::Filtered };
-    if sinks != SinkSet::ALL {
-        parsed.limited.push((parsed.made, sinks));
-    }
-    parsed.made += 1;
-    for (writer, documents) in writers.iter_mut().zip(&mut parsed.documents) {
-        writer.push(event, at.index, at.id, at.context, documents);
-    }
-    fate
+    parsed.fates.push(fate);
 }

@@ -16,6 +16,7 @@ use crate::grok::Library;
 use crate::sink::Encoding;
 use crate::source::BlockPool;
 use crate::source::cutter::Cutter;
+use crate::source::encodings::{Carrier, EncodingRule};
 use crate::source::joint::Joint;
 use crate::source::outlet::Outlet;
 use crate::source::reader::{BatchReader, End};
@@ -83,6 +84,13 @@ fn iso(ns: u64) -> String {
     String::from_utf8_lossy(&text[..23]).into_owned()
 }
 
+/// The time with at least three digits of a second, and with all that are not zeros at the end.
+fn shown(ns: u64) -> String {
+    let text = format!("{}{:06}", iso(ns), ns % 1_000_000);
+    let length = text.trim_end_matches('0').len().max("2026-01-02T03:04:05.123".len());
+    format!("{}Z", &text[..length])
+}
+
 /// The documents, by the rules in their simplest form.
 fn expected(pieces: &[Piece]) -> Vec<Document> {
     let mut open: Vec<(usize, &Piece, String)> = Vec::new();
@@ -105,7 +113,7 @@ fn expected(pieces: &[Piece]) -> Vec<Document> {
         let ordinal = ordinals.next(stream.as_bytes(), *ns);
         let hash = time_hash(stream.as_bytes(), ordinal, message.as_bytes());
         let id = Key::Time { ns: *ns, ordinal }.id(ORIGIN, hash).to_string();
-        (id, message, (*stream).to_owned(), format!("{}Z", iso(*ns)))
+        (id, message, (*stream).to_owned(), shown(*ns))
     };
     records.into_iter().map(document).collect()
 }
@@ -144,8 +152,18 @@ fn read(content: &[u8], size: &BatchSize, steps: &[usize], wrapping: Wrapping) -
     let name = |beginning: &[u8]| wrapping.complete(Origin::new(ORIGIN, "x"), None, beginning);
     let rules = RecordRules::default();
     let pool: Arc<BlockPool> = Arc::default();
-    let cutter = Cutter { size, pool: &pool, receiver: &kept, name: &name, rules: &rules, joint: Joint::default() };
-    let reader = BatchReader { cutter, idle: &|| true, quiet: &|_| false, time: &|| 0 };
+    let (joint, encoding) = (Joint::default(), EncodingRule::Told);
+    let cutter = Cutter {
+        size,
+        pool: &pool,
+        receiver: &kept,
+        name: &name,
+        rules: &rules,
+        joint,
+        encoding,
+        carrier: Carrier::File,
+    };
+    let reader = BatchReader { cutter, idle: &|| true, quiet: &|_| false, time: &|| 0, exact: false };
     assert!(matches!(reader.read(&mut Trickle(content, steps, 0)).unwrap(), End::Complete));
     (kept.0.into_inner().unwrap(), kept.1.into_inner().unwrap())
 }
@@ -191,13 +209,13 @@ fn replayed(batches: &[Batch]) -> Option<Batch> {
     for batch in batches {
         for found in identifier.records(batch) {
             let (context, offset, key, id) = (found.context.clone(), found.offset, found.key, found.id);
-            records.push((found.record.into_owned(), Position { context, offset, key, id }));
+            records.push((found.record.into_owned(), Position { context, offset, key, id, line: None }));
         }
     }
     for (raw, position) in &records {
         assert_eq!(identifier.check(&position.context, position.offset, position.key, raw), position.id);
     }
-    Batch::gathered(records.iter().map(|(raw, position)| (&raw[..], position.clone())))
+    Batch::gathered(records.iter().map(|(raw, position)| (&raw[..], false, position.clone())))
 }
 
 proptest! {

@@ -109,7 +109,7 @@ fn values_beside_the_body_are_those_of_the_event_and_cost_nothing_unasked() {
             assert_eq!([0, 1, 2].map(|index| beside.time(index)), [time, None, None], "{:?}", layout.body);
             assert!((0..3).all(|index| beside.context(index) == Some(&batch.context)));
             let fields = |index| [0, 1, 2, 3].map(|field| beside.field(index, field));
-            let date = time.map(|(ms, _)| Value::Date(ms));
+            let date = time.map(|(ms, _)| Value::Date(ms.into()));
             assert_eq!(fields(0), [Some(Value::Text(b"one")), None, Some(Value::Int(1)), date]);
             assert_eq!(fields(1), [Some(Value::Text(b"two")), None, Some(Value::Int(2)), None]);
             assert_eq!(fields(2), [None; 4]);

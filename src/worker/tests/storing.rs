@@ -332,7 +332,7 @@ fn a_pool_that_is_closed_stores_what_it_has_and_all_of_its_threads_end() {
         let mut parsed = parser.buffer();
         parser.parse(&batch, &mut parsed).unwrap();
         let ticket = Ticket { queue: 0, lease: lease as u64 };
-        pool.submit(Job { ticket, batch, parsed, answer: answer.clone() });
+        pool.submit(pool.place(None), Job { ticket, batch, parsed, answer: answer.clone() });
     }
     drop(answer);
     thread::scope(|scope| {
@@ -380,4 +380,61 @@ fn a_panic_of_a_sink_gives_the_batch_back_and_the_storing_thread_goes_on() {
     said[..2].sort();
     assert_eq!(said, ["ack 1 of 4", "release 2", "bye"]);
     assert_eq!(sink.0.len(), 3 * 4);
+}
+
+/// A sink that wants its batches in order.
+struct OrderedSink(MemorySink);
+
+impl Sink for OrderedSink {
+    fn name(&self) -> &str {
+        "ordered"
+    }
+
+    fn layout(&self) -> Layout {
+        Encoding::Json.into()
+    }
+
+    fn store(&self, documents: &Documents, outcomes: &mut Vec<Outcome>) -> Result<()> {
+        Sink::store(&self.0, documents, outcomes)
+    }
+
+    fn keeps_order(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn batches_wait_for_earlier_ones_and_are_given_back_when_one_of_these_is_lost() {
+    let batches = batches(5);
+    let sink = Arc::new(OrderedSink(MemorySink::new(Encoding::Json)));
+    let letters = LetterFolder::new();
+    let pool = StorePool::new(Arc::new(letters.storer(vec![sink.into()])), 2, Storing::default());
+    let (answer, answers) = mpsc::channel();
+    let mut parser = parser(Unmatched::Keep, &[Encoding::Json]);
+    let mut places: Vec<_> = (0..5).map(|_| Some(pool.place(None))).collect();
+    let mut submit = |number: usize, places: &mut Vec<Option<_>>| {
+        let mut parsed = parser.buffer();
+        parser.parse(&batches[number], &mut parsed).unwrap();
+        let ticket = Ticket { queue: 0, lease: number as u64 };
+        let job = Job { ticket, batch: batches[number].clone(), parsed, answer: answer.clone() };
+        pool.submit(places[number].take().unwrap(), job);
+    };
+    let next = || {
+        let done = answers.recv_timeout(Duration::from_secs(60)).expect("an answer");
+        (done.ticket.lease, done.stored.map(drop).map_err(|error| crate::core::turns::is_missed(&error)))
+    };
+    with_threads(&pool, || {
+        submit(3, &mut places);
+        submit(1, &mut places);
+        assert!(answers.try_recv().is_err(), "nothing is stored before the first batch");
+        submit(0, &mut places);
+        let mut stored = [next(), next()];
+        stored.sort_unstable_by_key(|(lease, _)| *lease);
+        assert_eq!(stored, [(0, Ok(())), (1, Ok(()))]);
+        // The worker of this batch failed.
+        drop(places[2].take());
+        assert_eq!(next(), (3, Err(true)));
+        submit(4, &mut places);
+        assert_eq!(next(), (4, Err(true)));
+    });
 }

@@ -21,9 +21,11 @@ use crate::core::batch::Batch;
 use crate::core::error::Result;
 use crate::core::{lines, records};
 use crate::source::block_pool::BlockPool;
+use crate::source::encodings::KNOWN_UTF_8;
 use crate::source::follow::changing::Changing;
 use crate::source::follow::copies::{Copies, View};
 use crate::source::follow::file_table::{FileId, Found};
+use crate::source::follow::naming::NamingRules;
 use crate::source::follow::tail::ReadContext;
 use crate::source::joiner::{JoinRule, Joiner};
 use crate::source::origin::OriginRule;
@@ -173,13 +175,14 @@ impl Fixed {
         let Fixed { size, pool, origin, timeout, rules, changing, .. } = self;
         let context = ReadContext {
             size,
-            origin,
-            wrapping: Wrapping::Ignored,
+            naming: NamingRules { origin, wrapping: Wrapping::Ignored, describing: Box::leak(Box::default()) },
             pool,
             receiver: &self.kept,
             timeout: *timeout,
             rules,
             changing: *changing,
+            encoding: KNOWN_UTF_8,
+            binary: &|_, _| (),
         };
         Follower::new(context, &views.0, &views.1, self.most_open)
     }

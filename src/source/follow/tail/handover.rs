@@ -45,6 +45,9 @@ impl<'a, S: OpenFile> Tail<'a, S> {
             room[..length].copy_from_slice(&bytes[..length]);
             bytes = &bytes[length..];
             self.content.advance(length, self.content.time_ms());
+            if !self.content.examine(&cutter, length)? {
+                return self.unwanted();
+            }
             if !self.content.hand_out(&cutter)? {
                 return self.unwanted();
             }
