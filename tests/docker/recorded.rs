@@ -120,6 +120,26 @@ fn an_error_in_the_stream_is_told_in_the_engine_s_words_and_the_log_is_read_furt
 }
 
 #[test]
+fn a_trace_is_one_record_also_beside_another_stream_and_ends_when_nothing_comes() {
+    let lines = [(1, "2026-11-30 11:00:00 boom"), (2, "beside"), (1, "\tat a"), (1, "\tat b")];
+    let line = |(number, (stream, text)): (usize, &(u8, &str))| {
+        frame(*stream, &format!("2026-11-30T12:00:00.00000000{number}Z {text}\n"))
+    };
+    let frames: Vec<u8> = lines.iter().enumerate().flat_map(line).collect();
+    let logs = move |_: &str| (chunked("1.41", "x/y", &[&frames], false), true);
+    let server = Server::start(None, engine(r#"{"State":{"Status":"running","Running":true}}"#, logs));
+    let place = Workspace::new();
+    let running = read(&place, &server.host(), &["docker:web"]);
+    wait_until(&place, 2);
+    stop(running);
+    let mut documents = documents(&place);
+    documents.sort_by_key(|document| document["stream"].to_string());
+    assert_eq!(documents[0]["line"], "beside");
+    assert_eq!(documents[1]["message"], "2026-11-30 11:00:00 boom\n\tat a\n\tat b");
+    assert_eq!(documents[1]["tags"], serde_json::json!(["_multilinecut"]));
+}
+
+#[test]
 fn a_follow_that_is_idle_ends_at_once_with_the_stop() {
     let line = frame(1, "2026-11-30T12:00:00.000000001Z one\n");
     let logs = move |_: &str| (chunked("1.41", "x/y", &[&line], false), true);

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use super::checks::Checks;
 use super::container::Container;
@@ -15,9 +14,6 @@ use super::shared::Shared;
 use crate::core::error::{Error, Result};
 use crate::core::printable;
 use crate::observe::receipt::Loss;
-
-/// How long the connection may be silent before the records that came are handed on.
-const QUIET: Duration = Duration::from_millis(20);
 
 /// A container that is read through the API.
 pub struct ApiContainer<'a> {
@@ -58,7 +54,13 @@ impl<'a> ApiContainer<'a> {
             let seen = self.starts.load(Ordering::SeqCst);
             {
                 let mut handing = self.handing.lock().unwrap_or_else(PoisonError::into_inner);
-                self.read(&mut handing, shared).unwrap_or_else(|error| shared.fail(error));
+                let read = self.read(&mut handing, shared);
+                // With a state, the next run reads the open records again, as a whole.
+                let flushed = match shared.is_resumed && shared.engine.stop().is_requested() {
+                    true => handing.flush_ended(),
+                    false => handing.flush(),
+                };
+                read.and(flushed).unwrap_or_else(|error| shared.fail(error));
             }
             self.is_reading.store(false, Ordering::SeqCst);
             let is_over = seen == self.starts.load(Ordering::SeqCst) || shared.engine.stop().is_requested();
@@ -92,7 +94,10 @@ impl<'a> ApiContainer<'a> {
             };
             shared.counts.add(&REPEATED, std::mem::take(&mut handing.repeated));
             if matches!(ended, Ended::Unwanted) || engine.stop().is_requested() {
-                self.end(reader.filter(|_| !shared.is_resumed), handing)?;
+                match shared.is_resumed {
+                    true => handing.flush_ended()?,
+                    false => self.end(reader, handing)?,
+                }
                 return checks.end(&self.container, handing, shared);
             }
             let running = if shared.options.follow { self.is_running(shared) } else { Some(false) };
@@ -147,28 +152,27 @@ impl<'a> ApiContainer<'a> {
         let mut untimed = 0;
         loop {
             bytes.clear();
-            let until = handing.has_records().then(|| Instant::now() + QUIET);
-            match answer.read(&mut bytes, until) {
+            match answer.read(&mut bytes, handing.until()) {
                 Ok(Next::More) => {}
                 Ok(Next::End) => {
-                    handing.flush()?;
+                    handing.flush_ended()?;
                     return Ok(Ended::Whole);
                 }
                 Ok(Next::Stopped) => {
-                    handing.flush()?;
+                    handing.flush_ended()?;
                     return Ok(Ended::Unwanted);
                 }
                 Ok(Next::Nothing) => {
-                    handing.flush()?;
+                    handing.pause()?;
                     checks.run(&self.container, handing, shared)?;
                     continue;
                 }
                 Ok(Next::Cut) => {
-                    handing.flush()?;
+                    handing.flush_ended()?;
                     return Ok(Ended::Cut("the connection was closed".to_owned()));
                 }
                 Err(error) => {
-                    handing.flush()?;
+                    handing.flush_ended()?;
                     return Ok(Ended::Cut(error.to_string()));
                 }
             }
@@ -189,7 +193,7 @@ impl<'a> ApiContainer<'a> {
                 untimed = reader.untimed();
             }
             if let Err(broken) = fed {
-                handing.flush()?;
+                handing.flush_ended()?;
                 return Ok(match broken {
                     Broken::Told(words) => {
                         // The Engine could not read its own files further.

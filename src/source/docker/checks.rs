@@ -189,6 +189,8 @@ impl Checks {
         }
         skipped.sort_by_key(|(mark, _)| mark.ns);
         let count = skipped.len() as u64;
+        // No line of a record that is open continues one of them.
+        handing.flush()?;
         for (mark, (stream, text)) in &skipped {
             handing.recover(&Record { stream: *stream, mark: *mark, text, length: text.len() as u64 })?;
         }

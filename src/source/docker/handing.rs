@@ -1,26 +1,36 @@
 //! Makes batches of the records of one container that came through the API, and hands them on.
 //!
-//! Each record becomes a line in the form of Kubernetes' container runtimes (`TIME stream F text`), which workers open. A batch
-//! is not cut between adjacent records with the same time, because their ids need their number.
+//! Each record becomes a line in the form of Kubernetes' container runtimes (`TIME stream F text`), which workers open. The lines
+//! are divided like those of a file ([`Grouping`]): a batch is not cut between adjacent records with the same time, because their
+//! ids need their number, nor between lines that the worker joins to one record.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::position::Position;
 use super::record_reader::Record;
 use super::time;
-use crate::core::batch::{Batch, Framing, Ids};
+use crate::core::batch::{Batch, Ids, Ticket};
 use crate::core::context::{Context, Origin};
 use crate::core::error::Result;
 use crate::core::record::Key;
-use crate::core::records::NO_CUT;
 use crate::source::api::RunContext;
+use crate::source::dividing::{Closing, Dividing as _};
+use crate::source::grouping::Grouping;
 use crate::source::outlet::offer_waiting;
 use crate::source::receiver::LongLine;
 use crate::source::settlement::Streams;
+use crate::source::split::split;
 use crate::state::checksum;
+
+/// How long the connection may be silent before the records that have ended are handed on.
+const QUIET: Duration = Duration::from_millis(20);
+
+/// The most bytes that a line has before its text.
+const HEAD: usize = 64;
 
 /// The longest time that records wait for others while more come.
 const GATHER: Duration = Duration::from_millis(200);
@@ -36,17 +46,17 @@ pub struct Handing<'a> {
     pub position: Position,
     /// Records before this time are left out, in nanoseconds since 1970.
     since: u64,
+    /// The lines that were not handed on, and how they are divided.
     data: Vec<u8>,
-    lengths: Vec<u32>,
-    records: u32,
-    /// Whether the batch must not be cut everywhere.
-    joined: bool,
-    /// The time of the last record of each stream, and its index in the batch.
-    last: [(u64, usize); 2],
-    /// The time of the last record.
-    time: u64,
+    dividing: Grouping,
+    /// For each of these lines: its time, and whether it is the next one of the log.
+    waiting: VecDeque<(u64, bool)>,
+    /// The cursor after the last record that was handed on.
+    cursor: Bytes,
     offset: u64,
+    /// When the first of the lines came, and the last one.
     began: Instant,
+    came: Instant,
     /// The number of bytes of all texts that came.
     pub bytes: u64,
     /// The records that came and were handed on before.
@@ -63,21 +73,21 @@ impl<'a> Handing<'a> {
         (stream, cursor): (u32, Option<Bytes>),
         since: Option<u64>,
     ) -> Handing<'a> {
+        let options = context.options;
         Handing {
             context,
+            dividing: Grouping::new(origin.envelope, &[], options.records.join.as_ref()),
             origin: Arc::new(origin),
             streams,
             stream,
+            cursor: cursor.clone().unwrap_or_default(),
             position: cursor.map(|cursor| Position::of_cursor(&cursor)).unwrap_or_default(),
             since: since.unwrap_or_default(),
             data: Vec::new(),
-            lengths: Vec::new(),
-            records: 0,
-            joined: false,
-            last: [(0, 0); 2],
-            time: 0,
+            waiting: VecDeque::new(),
             offset: 0,
             began: Instant::now(),
+            came: Instant::now(),
             bytes: 0,
             repeated: 0,
             is_wanted: true,
@@ -89,9 +99,12 @@ impl<'a> Handing<'a> {
         self.is_wanted && self.context.receiver.is_open()
     }
 
-    /// Whether records wait to be handed on.
-    pub fn has_records(&self) -> bool {
-        self.records > 0
+    /// Until when to wait for more bytes before [`pause`](Handing::pause) is called; `None` if no record waits.
+    pub fn until(&self) -> Option<Instant> {
+        match self.dividing.ended_bytes() {
+            0 => (!self.waiting.is_empty()).then(|| self.came + self.dividing.quiet()),
+            _ => Some(Instant::now() + QUIET),
+        }
     }
 
     /// The longest line.
@@ -116,7 +129,7 @@ impl<'a> Handing<'a> {
     }
 
     fn add(&mut self, record: &Record<'_>, is_next: bool) -> Result<bool> {
-        let Record { stream, mark, text, length } = *record;
+        let Record { mark, text, length, .. } = *record;
         self.bytes += length;
         if mark.ns < self.since {
             return Ok(false);
@@ -124,12 +137,13 @@ impl<'a> Handing<'a> {
         // Times are not monotone: what comes after the first record is wanted, whatever its time is.
         self.since = 0;
         let size = &self.context.options.size;
-        let before = self.last[stream as usize];
-        let must_stay = self.records > 0 && before.0 == mark.ns;
-        let is_full = self.records as usize >= size.lines || self.data.len() + text.len() + 64 > size.bytes;
         let is_long = length > size.max_line as u64;
-        if self.records > 0 && (is_full && !must_stay || is_long) {
-            self.flush()?;
+        if is_long || self.data.len() + text.len() + HEAD > size.bytes {
+            self.flush_ended()?;
+        }
+        if is_long {
+            self.dividing.end_open(Closing::LongLine);
+            self.flush_ended()?;
         }
         if is_next && !self.position.take(mark) {
             self.repeated += 1;
@@ -139,20 +153,16 @@ impl<'a> Handing<'a> {
             self.set_aside(record)?;
             return Ok(true);
         }
-        if self.records == 0 {
-            self.began = Instant::now();
+        self.came = Instant::now();
+        if self.waiting.is_empty() {
+            self.began = self.came;
         }
-        let start = self.data.len();
         self.line(record);
-        self.lengths.push((self.data.len() - start) as u32);
-        if must_stay && self.records > 0 {
-            // Records of the other stream may stand between the two.
-            self.lengths[before.1 + 1..].iter_mut().for_each(|length| *length |= NO_CUT);
-            self.joined = true;
+        self.waiting.push_back((mark.ns, is_next));
+        self.dividing.scan(&self.data, size.max_line + HEAD, &mut false);
+        if self.waiting.len() >= size.lines {
+            self.flush_ended()?;
         }
-        self.last[stream as usize] = (mark.ns, self.records as usize);
-        self.time = mark.ns;
-        self.records += 1;
         Ok(true)
     }
 
@@ -166,44 +176,73 @@ impl<'a> Handing<'a> {
         self.data.extend_from_slice(if record.text.ends_with(b"\r") { b"\r\n" } else { b"\n" });
     }
 
-    /// Hands on the records if some of them wait for too long.
+    /// Hands on the records that have ended, if some of them wait for too long.
     ///
     /// # Errors
     /// The cursor cannot be recorded.
     pub fn flush_overdue(&mut self) -> Result<()> {
-        if self.records > 0 && self.began.elapsed() >= GATHER { self.flush() } else { Ok(()) }
+        if self.began.elapsed() >= GATHER { self.flush_ended() } else { Ok(()) }
     }
 
-    /// Hands on the records.
+    /// Hands on the records that have ended, because no byte came until the time of [`until`](Handing::until). If no line has
+    /// come for long enough, the open ones end as well.
+    ///
+    /// # Errors
+    /// The cursor cannot be recorded.
+    pub fn pause(&mut self) -> Result<()> {
+        if self.came.elapsed() >= self.dividing.quiet() {
+            self.dividing.end_open(Closing::Quiet);
+        }
+        self.flush_ended()
+    }
+
+    /// Hands on all records: the log has ended.
     ///
     /// # Errors
     /// The cursor cannot be recorded.
     pub fn flush(&mut self) -> Result<()> {
-        if self.records == 0 || !self.is_wanted {
+        self.dividing.end(&self.data, self.context.options.size.max_line + HEAD, &mut false);
+        self.flush_ended()
+    }
+
+    /// Hands on the records that have ended.
+    ///
+    /// # Errors
+    /// The cursor cannot be recorded.
+    pub fn flush_ended(&mut self) -> Result<()> {
+        if self.dividing.ended_bytes() == 0 || !self.is_wanted {
             return Ok(());
         }
-        let data = Bytes::from(std::mem::take(&mut self.data));
-        let mut table = BytesMut::new();
-        let framing = if std::mem::take(&mut self.joined) {
-            self.lengths.iter().for_each(|length| table.put_u32(*length));
-            Framing::Lengths(table.freeze())
-        } else {
-            Framing::Lines
-        };
-        self.lengths.clear();
-        self.last = [(0, 0); 2];
-        let (length, records) = (data.len() as u64, std::mem::take(&mut self.records));
-        let batch = Batch::of(self.context_of_record(), self.offset, records, data);
-        let batch = batch.framed(framing).identified(Ids::Times);
-        let ticket = Some(self.streams.hand_on(self.stream, records, self.position.cursor())?);
-        self.offset += length;
-        // What was read before a stop is delivered as well.
-        self.is_wanted = offer_waiting(self.context.receiver, Batch { ticket, ..batch }, None);
+        let parts = self.dividing.take_ended();
+        let length = parts.iter().map(|part| part.length as usize).sum();
+        let rest = self.data.split_off(length);
+        let data = Bytes::from(std::mem::replace(&mut self.data, rest));
+        self.began = Instant::now();
+        let (first, _) = self.waiting.front().copied().unwrap_or_default();
+        let whole = Batch::of(self.context_at(first), self.offset, 0, data).identified(Ids::Times);
+        for batch in split(&self.context.options.size, &whole, Some(&parts), 0) {
+            let last = self.waiting.drain(..batch.records as usize).next_back();
+            let context = self.context_at(last.map_or(first, |(ns, _)| ns));
+            let ticket = Some(self.ticket(batch.records)?);
+            // What was read before a stop is delivered as well.
+            self.is_wanted &= offer_waiting(self.context.receiver, Batch { context, ticket, ..batch }, None);
+        }
+        self.offset += length as u64;
         Ok(())
     }
 
-    fn context_of_record(&self) -> Context {
-        let time_ms = i64::try_from(self.time / 1_000_000).unwrap_or_default();
+    /// The ticket of a batch of `records` records, which stand before those that wait.
+    fn ticket(&mut self, records: u32) -> Result<Ticket> {
+        let waiting = self.waiting.iter().filter(|(_, is_next)| *is_next).count();
+        if let Some(cursor) = self.position.cursor(waiting) {
+            self.cursor = cursor;
+        }
+        self.streams.hand_on(self.stream, records, self.cursor.clone())
+    }
+
+    /// The context of a record with this time, in nanoseconds since 1970.
+    fn context_at(&self, ns: u64) -> Context {
+        let time_ms = i64::try_from(ns / 1_000_000).unwrap_or_default();
         Context::new(Arc::clone(&self.origin)).at(time_ms)
     }
 
@@ -211,13 +250,13 @@ impl<'a> Handing<'a> {
     fn set_aside(&mut self, record: &Record<'_>) -> Result<()> {
         let Record { stream, mark, length, text } = *record;
         let most = self.context.options.size.max_line.min(text.len());
+        let before = self.data.len();
         self.line(&Record { text: &text[..most], ..*record });
-        let line = std::mem::take(&mut self.data);
-        self.time = mark.ns;
+        let line = self.data.split_off(before);
         let head = (time::LENGTH + stream.name().len() + 4) as u64;
-        let ticket = Some(self.streams.hand_on(self.stream, 1, self.position.cursor())?);
+        let ticket = Some(self.ticket(1)?);
         self.context.receiver.long_line(LongLine {
-            context: self.context_of_record(),
+            context: self.context_at(mark.ns),
             offset: self.offset,
             checksum: checksum::of(&line),
             beginning: line.strip_suffix(b"\n").unwrap_or(&line).to_vec(),

@@ -67,7 +67,7 @@ impl Marking {
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub struct Position {
-    /// The last records that were handed on, in their order.
+    /// The last records that were taken, in their order.
     recent: VecDeque<Mark>,
     /// The records that come once more, and how often.
     repeated: HashMap<u64, u32>,
@@ -91,14 +91,16 @@ impl Position {
         Position { resumed, named, cursor, ..Position::default() }
     }
 
-    /// Returns the cursor after the last record that was handed on.
-    pub fn cursor(&self) -> Bytes {
+    /// Returns the cursor after the last record that was handed on. The last `waiting` records that were taken wait to be handed
+    /// on. Returns `None` if there is no cursor, or if it is not known any more.
+    pub fn cursor(&self, waiting: usize) -> Option<Bytes> {
         if let Some(cursor) = &self.cursor {
-            return cursor.clone();
+            return Some(cursor.clone());
         }
-        let Some(last) = self.recent.back() else { return Bytes::new() };
-        let last_ones = self.recent.len().saturating_sub(10 * NAMED);
-        let from = |since: u64| self.recent.iter().skip(last_ones).skip_while(move |mark| mark.ns < since);
+        let count = self.recent.len().checked_sub(waiting)?;
+        let last = self.recent.get(count.checked_sub(1)?)?;
+        let last_ones = count.saturating_sub(10 * NAMED);
+        let from = |since: u64| self.recent.range(last_ones..count).skip_while(move |mark| mark.ns < since);
         // What an earlier run handed on before its place is named nowhere, so the log is never read from before that place.
         let at_least = self.resumed.unwrap_or_default();
         let earlier = last.ns.saturating_sub(EARLIER).max(at_least);
@@ -108,7 +110,7 @@ impl Position {
         from(since)
             .skip(named.saturating_sub(NAMED))
             .for_each(|mark| cursor.extend_from_slice(&mark.short().to_be_bytes()[8 - HASH..]));
-        cursor.into()
+        Some(cursor.into())
     }
 
     /// Returns the time from which on the log must be read; `None` for its beginning. The records that come once more are
@@ -232,7 +234,7 @@ mod tests {
             for (length, restarts) in cuts.into_iter().chain([(log.len() + 40, false)]) {
                 if restarts && !is_old {
                     was_restarted = true;
-                    position = Position::of_cursor(&position.cursor());
+                    position = Position::of_cursor(&position.cursor(0).unwrap_or_default());
                     if position.resumed.is_none() {
                         got.clear();
                     }
