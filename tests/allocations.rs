@@ -82,7 +82,8 @@ fn lines_of_the_built_in_formats_allocate_nothing() {
         let syslog = |index: usize| format!("<30>Feb  3 04:05:{:02} gate sshd[{index}]: opened for ada", index % 60);
         let rfc5424 =
             |index: usize| format!("<165>1 2024-02-03T04:05:06.789Z web1 shop {index} - [a b=\"c\"] accepted");
-        let json = |index: usize| format!("{{\"time\": {index}, \"text\": \"\\u0041\\n\", \"n\": [1, 2.5, null]}}");
+        let json =
+            |index: usize| format!("{{\"time\": 17000{index:05}, \"text\": \"\\u0041\\n\", \"n\": [1, 2.5, null]}}");
         let cases: [(&str, &dyn Fn(usize) -> String); 6] = [
             ("combined", &access),
             ("nginx", &access),
@@ -214,7 +215,7 @@ fn stages_allocate_nothing_that_they_do_not_ask_for() {
     let path = |name: &str| FieldPath::new(name).expect("a name");
     let no_op = || -> Vec<Arc<dyn StageSpec>> { vec![Arc::new(Set(None))] };
     let set = || -> Vec<Arc<dyn StageSpec>> { vec![Arc::new(Set(Some(path("[a][new]"))))] };
-    let json = |index: usize| format!("{{\"time\":{index},\"a\":{{\"b\":1}},\"a.b\":2}}");
+    let json = |index: usize| format!("{{\"time\":17000{index:05},\"a\":{{\"b\":1}},\"a.b\":2}}");
     let wrapped = |index: usize| format!("<30>Feb  3 04:05:06 gate x: {{\"priority\":{index}}}");
     let cases: [(&str, Envelope, Line<'_>); 3] = [
         ("combined", Envelope::None, &access),

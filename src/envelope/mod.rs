@@ -180,27 +180,27 @@ impl Opener {
             return Some((first, false));
         }
         self.text.clear();
-        let mut add = |text: &[u8]| {
+        let add = |part: &[u8], text: &mut Vec<u8>| {
             if is_json {
-                return container::unescape(text, &mut self.text);
+                return container::unescape(part, text);
             }
-            self.text.extend_from_slice(text);
+            text.extend_from_slice(part);
             Some(())
         };
-        add(first.text)?;
+        // One carriage return belongs to the line end.
+        let end_line = |text: &mut Vec<u8>| drop(text.pop_if(|last| *last == b'\r'));
+        add(first.text, &mut self.text)?;
         let mut has_ended = first.ends;
         for line in newline.into_iter().flat_map(|newline| record[newline + 1..].split(|byte| *byte == b'\n')) {
             let part = container::part(envelope, line)?;
             // After a whole line, another line of the record follows.
             if std::mem::replace(&mut has_ended, part.ends) {
-                add(if is_json { b"\\n" } else { b"\n" })?;
+                end_line(&mut self.text);
+                self.text.push(b'\n');
             }
-            add(part.text)?;
+            add(part.text, &mut self.text)?;
         }
-        // One carriage return belongs to the line end.
-        if self.text.ends_with(b"\r") {
-            self.text.pop();
-        }
+        end_line(&mut self.text);
         Some((first, true))
     }
 

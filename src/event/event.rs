@@ -20,6 +20,8 @@ pub struct Event<'a> {
     pub(super) text: &'a [u8],
     /// The whole record, if `text` is only its first line.
     pub(super) record: Option<&'a [u8]>,
+    /// Whether lines of the record are neither in the text nor in a field of their own.
+    pub(super) lacks_lines: bool,
     /// The lines after the first one, and the field for them.
     pub(super) rest: Option<(FieldPath, &'a [u8])>,
     pub(super) content: Content<'a>,
@@ -91,6 +93,7 @@ impl<'a> Event<'a> {
         Event {
             text,
             record: None,
+            lacks_lines: false,
             rest: None,
             content,
             outer,
@@ -126,7 +129,11 @@ impl<'a> Event<'a> {
     /// `record` ([`MessageRule`]).
     pub fn keep_lines(&mut self, record: &'a [u8], rest: &'a [u8], field: Option<&FieldPath>) {
         self.record = Some(record);
-        self.rest = field.filter(|path| !self.excludes(path.keys())).map(|path| (path.clone(), rest));
+        // Blank lines after a record say nothing.
+        if !rest.trim_ascii().is_empty() {
+            self.rest = field.filter(|path| !self.excludes(path.keys())).map(|path| (path.clone(), rest));
+            self.lacks_lines = self.rest.is_none();
+        }
     }
 
     /// Divides the text of an event that is not decoded: its `first` line stays the message, and `rest`, the lines after it, get

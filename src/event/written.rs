@@ -30,7 +30,7 @@ impl<'a> Event<'a> {
         let meeting = self.meeting(W::ENCODING);
         let rest = self.rest.clone();
         // The text is due whatever the values of the fields turn out to be.
-        let is_due = self.is_text_due(&tags, rest.is_some());
+        let is_due = self.is_text_due(&tags);
         let may_be_due = is_due || self.may_lose_values();
         let place = may_be_due.then(|| self.text_place(W::ENCODING));
         let is_special = may_be_due && self.source.is_some_and(|source| source.is_special());
@@ -97,17 +97,16 @@ impl<'a> Event<'a> {
 
     /// Whether the document has the text of the record, as far as this is known before the fields are written.
     #[inline]
-    fn is_text_due(&self, tags: &Tags, has_rest_field: bool) -> bool {
+    fn is_text_due(&self, tags: &Tags) -> bool {
         let spans_text = match &self.content {
             Content::Captured { spans_text, .. } => *spans_text,
             Content::Object { .. } => true,
             Content::Message | Content::Nothing => return false,
         };
-        let is_lost = self.record.is_some() && !has_rest_field;
         match self.message {
-            MessageRule::Auto => is_lost || !spans_text || tags.has_failure(),
+            MessageRule::Auto => self.lacks_lines || !spans_text || tags.has_failure(),
             MessageRule::Always => true,
-            MessageRule::Never => is_lost,
+            MessageRule::Never => self.lacks_lines,
         }
     }
 

@@ -373,8 +373,7 @@ impl Parser {
         };
         trials.matched += 1;
         let mut event = Event::decoded(seen, fields, outer, &mut self.changes, at.context.time_ms);
-        // Blank lines after a record say nothing.
-        if let Some(rest) = left.filter(|rest| !rest.trim_ascii().is_empty()) {
+        if let Some(rest) = left {
             event.keep_lines(line.record, rest, rest_field.as_ref());
         }
         RuleResult::Matched(self.finisher.finish(event, at, Fate::Matched, &mut self.clock, parsed))
