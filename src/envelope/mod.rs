@@ -188,7 +188,9 @@ impl Opener {
             Some(())
         };
         // One carriage return belongs to the line end.
-        let end_line = |text: &mut Vec<u8>| drop(text.pop_if(|last| *last == b'\r'));
+        let end_line = |text: &mut Vec<u8>| {
+            text.pop_if(|last| *last == b'\r');
+        };
         add(first.text, &mut self.text)?;
         let mut has_ended = first.ends;
         for line in newline.into_iter().flat_map(|newline| record[newline + 1..].split(|byte| *byte == b'\n')) {
