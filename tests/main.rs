@@ -47,6 +47,7 @@ mod replay;
 mod requests;
 #[cfg(feature = "sqlite")]
 mod resume;
+mod rule;
 mod secrets;
 mod sinks;
 mod small_files;

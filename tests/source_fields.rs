@@ -39,6 +39,21 @@ fn documents_have_path_and_host_of_their_file_and_none_of_standard_input() {
     assert_eq!(json!(hidden), json!([{"a": "one"}]));
 }
 
+#[cfg(feature = "mongodb")]
+#[test]
+#[ignore = "needs a MongoDB: run ./test"]
+fn a_database_gets_the_same_source_fields() {
+    let server = crate::kit::mongod::AnyServer::get();
+    let place = Workspace::new();
+    place.write("a.log", "one\n");
+    let to = server.uri("sources");
+    let (ran, _) = place.logator(&["a.log", "-p", "%{WORD:a}", "--add-field", "env=test", "--to", &to], b"");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let found = server.admin().find_one(server.database(), "sources", mongodb::bson::doc! {"a": "one"}).unwrap();
+    let path = place.path("a.log").display().to_string();
+    assert_eq!(["path", "host", "env"].map(|name| found.get_str(name).unwrap()), [&*path, &*host(), "test"]);
+}
+
 /// Path and host are no part of ids: a file that was rotated keeps its documents, with their old path.
 #[cfg(feature = "sqlite")]
 #[test]

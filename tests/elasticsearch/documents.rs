@@ -26,6 +26,8 @@ fn every_line_is_in_the_index_once_however_often_it_is_read() {
     assert_eq!(document["@timestamp"], "2026-05-05T10:12:01.000Z");
     assert_eq!((&document["response"], &document["bytes"]), (&200.into(), &4321.into()));
     assert!(!document.contains_key("_id"), "{document:?}");
+    let path = place.path("access.log").display().to_string();
+    assert_eq!((&document["path"], document["host"].is_string()), (&path.into(), true));
 }
 
 #[test]
