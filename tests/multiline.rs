@@ -126,6 +126,29 @@ fn the_rest_of_a_record_goes_to_the_field_that_the_format_names_and_else_the_rec
 }
 
 #[test]
+fn colours_change_no_record() {
+    let plain = "2026-11-30 11:00:00 ERROR one\n\tat a(B.java:1)\nCaused by: y.Z: q\n2026-11-30 11:00:01 ERROR two\n";
+    let coloured: String = plain
+        .lines()
+        .map(|line| format!("\x1b[1;31m{}\x1b[0m\x1b]0;t\x07{}\x1b[0m\n", &line[..5], &line[5..]))
+        .collect();
+    for rule in ["auto", "java", "start=^%{TIMESTAMP_ISO8601}", "continue=^(?:\\s|Caused)"] {
+        let messages = [plain, &coloured].map(|content| {
+            let place = Workspace::new();
+            place.write("a.log", content);
+            let pattern = "^%{TIMESTAMP_ISO8601:time:date} %{GREEDYDATA:text}";
+            let arguments = ["run", "a.log", "-p", pattern, "--to", "ndjson:-", "--no-source", "--multiline", rule];
+            let ran = place.run("logator", &arguments, b"");
+            assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+            let mut documents = objects(&ran.stdout);
+            documents.iter_mut().for_each(|document| drop(document.as_object_mut().unwrap().remove("_id")));
+            documents
+        });
+        assert_eq!((messages[0].len(), &messages[0]), (2, &messages[1]), "{rule}");
+    }
+}
+
+#[test]
 fn blank_lines_after_a_record_do_not_double_its_document() {
     let place = Workspace::new();
     place.write("a.log", "2026-11-30 11:00:00 one\n\n \t\r\n2026-11-30 11:00:01 two\n\nmore\n\n");
@@ -210,7 +233,11 @@ fn header_lines_have_no_document_and_are_in_force_in_dead_letters_and_their_repl
     messages.sort_unstable();
     assert_eq!(messages, ["# no header", "2024-02-03 04:05:06 x", "2024-02-04 04:05:06 y"]);
     let letters = ["--unmatched", "dead-letter", "--to", "ndjson:none", "--dead-letters", "letters"];
-    place.run("logator", &[&["run", "w3c.log", "-p", "^never$", "--multiline", "none"], &letters[..]].concat(), b"");
+    place.run(
+        "logator",
+        &[&["run", "w3c.log", "-p", "^never$", "--multiline", "none", "-j", "1"], &letters[..]].concat(),
+        b"",
+    );
     let headers: Vec<Value> = place.objects("letters").iter().map(|letter| letter["header"].clone()).collect();
     let first = "#Version: 1.0\r\n#Fields: date time a\r\n";
     assert_eq!(headers, [first, first, &format!("{first}#Date: 2024-02-04 00:00:00\r\n")]);

@@ -1,6 +1,7 @@
 //! The types that every other module uses: batches, records and their ids, errors, requests to stop, waits, secrets. `core` imports
 //! no other module of logator.
 
+pub(crate) mod ansi;
 pub(crate) mod append;
 pub mod background;
 pub mod backoff;

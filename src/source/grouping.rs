@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use super::dividing::{Alone, Closing, Dividing, Part};
 use super::joiner::{JoinRule, Joiner, SEEN_BYTES};
+use crate::core::ansi;
 use crate::core::lines::without_carriage_return;
 use crate::core::record::Ordinals;
 use crate::core::records::{CLOSED, CONTINUES, NO_CUT};
@@ -195,7 +196,9 @@ impl Grouping {
             return;
         }
         let joiner = &mut joiners[seen.stream as usize];
-        let begins = joiner.begins_record(text_beginning(self.envelope, line, SEEN_BYTES, &mut self.beginning));
+        let mut plain = Vec::new();
+        let beginning = text_beginning(self.envelope, line, SEEN_BYTES, &mut self.beginning);
+        let begins = joiner.begins_record(ansi::without(beginning, &mut plain));
         let last = self.lines.len() - 1;
         let new = Joined { first: number, last: number, time_ns: seen.time_ns, lines: 1, bytes: line.len() };
         let Some(joined) = &mut counted.joined else {

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::dividing::{Alone, Closing, Dividing, Part};
 use super::heading::{HeaderLine, HeaderRule};
+use crate::core::ansi;
 use crate::core::line_end::LineEnd;
 use crate::core::lines::{without_carriage_return, without_mark};
 use crate::core::records::{CLOSED, HEADER};
@@ -166,6 +167,9 @@ impl Joining {
         if is_first {
             beginning = without_mark(beginning, 0);
         }
+        // Patterns do not see colours either.
+        let mut plain = Vec::new();
+        beginning = ansi::without(beginning, &mut plain);
         let after_header = self.after_header;
         let kind = if (after_header || is_first || beginning.first() == Some(&b'#'))
             && let Some(rule) = &self.header

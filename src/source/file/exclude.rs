@@ -46,7 +46,12 @@ impl Exclude {
             return false;
         }
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        self.0.iter().any(|pattern| pattern.matches_path_with(&path, MATCHING))
+        self.0.iter().any(|pattern| {
+            // A directory that is named as a whole is excluded with everything below it, also with what the user names there.
+            let is_whole = !pattern.as_str().starts_with("/**/");
+            let mut places = path.ancestors().take(if is_whole { usize::MAX } else { 1 });
+            places.any(|place| pattern.matches_path_with(place, MATCHING))
+        })
     }
 }
 
@@ -77,6 +82,7 @@ mod tests {
             ("old/", &["/var/log/old"], &["/var/log/older"]),
             ("old/*.log", &["/var/log/old/a.log"], &["/var/log/a.log", "/var/old/x/a.log", "/var/xold/a.log"]),
             ("/var/log/*.log", &["/var/log/a.log"], &["/var/log/b/a.log", "/x/var/log/a.log"]),
+            ("/var/log", &["/var/log", "/var/log/a.log", "/var/log/b/a.log"], &["/var/log.1", "/x/var/log/a.log"]),
             ("/var/**/*.log", &["/var/log/b/a.log", "/var/a.log"], &["/a.log"]),
             ("app-[0-9].log", &["/l/app-1.log"], &["/l/app-x.log"]),
         ] {

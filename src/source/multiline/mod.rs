@@ -55,6 +55,9 @@ impl Multiline {
     /// A sentence for a value that means nothing, or for a wrong pattern.
     pub fn parse(text: &str) -> std::result::Result<Multiline, String> {
         let pattern = |text: &str, continues: bool| {
+            if text.is_empty() {
+                return Err("the pattern is empty".to_owned());
+            }
             compile(text).map_err(|error| error.to_string())?;
             Ok(Multiline::Pattern { text: text.to_owned(), continues })
         };
@@ -154,6 +157,7 @@ mod tests {
             ("", "auto, none, start=PATTERN"),
             ("perl", "auto, none, start=PATTERN"),
             ("begin=x", "auto, none, start=PATTERN"),
+            ("start=", "the pattern is empty"),
             ("start=(", "--multiline"),
             ("start=%{NO_SUCH}", "NO_SUCH"),
         ] {

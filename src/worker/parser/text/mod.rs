@@ -1,7 +1,6 @@
 //! From the bytes of a record to its text: [`Texts`] decodes the encoding of the content, and leaves out the byte order mark and
 //! the sequences that control a terminal. Ids and dead letters are made from the bytes, so nothing here changes them.
 
-mod ansi;
 mod decode;
 
 use std::borrow::Cow;
@@ -9,6 +8,7 @@ use std::borrow::Cow;
 use encoding_rs::Encoding;
 use memchr::memchr;
 
+use crate::core::ansi;
 use crate::core::batch::Batch;
 use crate::core::context::Origin;
 use crate::core::lines::without_mark;

@@ -28,6 +28,16 @@ pub fn strip(text: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
+/// Returns `text` without sequences. It is written to `buffer` if it has the character ESC.
+pub(crate) fn without<'a>(text: &'a [u8], buffer: &'a mut Vec<u8>) -> &'a [u8] {
+    if memchr(ESCAPE, text).is_none() {
+        return text;
+    }
+    buffer.clear();
+    strip(text, buffer);
+    buffer
+}
+
 /// Returns the number of bytes of the sequence that `text` begins with; 0 if it begins with none.
 fn length(text: &[u8]) -> usize {
     let end = |from: usize, middle: std::ops::RangeInclusive<u8>, last: std::ops::RangeInclusive<u8>| {
