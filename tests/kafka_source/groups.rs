@@ -152,7 +152,10 @@ fn a_run_to_the_end_waits_for_the_partitions_of_other_members() {
     let member = |name: &str, delay: &str| {
         start(&place, name, &address, &["--to", delay, "--batch-lines", "50", "-j", "1", "--in-flight", "1"])
     };
-    let (a, mut b) = (member("a", "delay:20"), member("b", "delay:100"));
+    // The first member has all partitions, gives up some, and gets them again.
+    let mut a = member("a", "delay:100");
+    a.says("reads partitions 0, 1, 2, 3");
+    let mut b = member("b", "delay:100");
     b.says("reads partition");
     // The one that is killed has partitions that are not at their ends.
     wait_for("some documents", PATIENCE, || (!objects(&place, "b.ndjson").is_empty()).then_some(()));

@@ -58,10 +58,12 @@ impl Reading<'_> {
         let is_paused = |partition: &&i32| {
             self.flow.is_paused() || self.partitions.get(partition).is_some_and(|held| held.state.is_at_end())
         };
-        let paused: Vec<i32> = partitions.iter().filter(is_paused).copied().collect();
+        let (paused, going): (Vec<i32>, Vec<i32>) = partitions.iter().partition(is_paused);
         if !paused.is_empty() {
             self.group.pause(paused);
         }
+        // The client remembers a pause over assignments: a partition that was given up before is still paused.
+        self.group.resume(going);
         if !partitions.is_empty() {
             self.say(&format!("reads {}", named(partitions)));
         }
