@@ -9,7 +9,7 @@ use crate::kit::logs::gzip;
 use crate::kit::workspace::Workspace;
 use crate::kit::{PATIENCE, wait_for};
 
-/// The time of the files, as seconds since 1970: 2024-02-04. A time without a year depends on it.
+/// When the files were changed last, in seconds since 1970: on 2024-02-04. A date without a year gets its year from this time.
 const CHANGED: u64 = 1_707_048_000;
 
 /// A content, and the arguments with which its records are read.

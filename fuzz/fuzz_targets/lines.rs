@@ -55,7 +55,7 @@ fuzz_target!(|input: &[u8]| {
         rules: &RecordRules::default(),
         joint: Joint::default(),
         encoding: EncodingRule::Told,
-        carrier: if compression == Compression::None { Carrier::File } else { Carrier::Compressed },
+        carrier: Carrier::of(compression),
     };
     let reader = BatchReader { cutter, idle: &|| lines % 2 == 0, quiet: &|_| false, time: &|| 0, exact: false };
     let end = reader.read(&mut limited).expect("the receiver does not fail");

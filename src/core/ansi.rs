@@ -14,7 +14,7 @@ use memchr::{memchr, memchr2};
 pub const ESCAPE: u8 = 0x1b;
 
 /// Writes `text` to `out` without sequences.
-pub fn strip(text: &[u8], out: &mut Vec<u8>) {
+fn strip(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some(at) = memchr(ESCAPE, rest) {
         out.extend_from_slice(&rest[..at]);
@@ -29,6 +29,7 @@ pub fn strip(text: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Returns `text` without sequences. It is written to `buffer` if it has the character ESC.
+#[inline]
 pub(crate) fn without<'a>(text: &'a [u8], buffer: &'a mut Vec<u8>) -> &'a [u8] {
     if memchr(ESCAPE, text).is_none() {
         return text;

@@ -6,6 +6,7 @@
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
 use super::binary::{Binary, EXAMINED, MAGIC_BYTES};
+use super::decompress::Compression;
 use super::origin::FINGERPRINT_BYTES;
 use crate::core::line_end::LineEnd;
 use crate::core::option_spec::{Group, OptionSpec};
@@ -104,7 +105,15 @@ pub enum Carrier {
     Stream,
 }
 
-/// Tells a content by its first bytes. `offset` is that of the first one that is no NUL. `is_end` says that no more bytes follow.
+impl Carrier {
+    /// The carrier of a content that was read from a file with this compression.
+    pub fn of(compression: Compression) -> Carrier {
+        if compression == Compression::None { Carrier::File } else { Carrier::Compressed }
+    }
+}
+
+/// Finds what a content is from its first bytes. `beginning` starts at `offset` of the content; only NULs stand before it. `is_end`
+/// says that no more bytes follow.
 ///
 /// The first line decides about the encoding, or its first [`FINGERPRINT_BYTES`].
 pub fn tell(rule: EncodingRule, beginning: &[u8], offset: u64, is_end: bool, carrier: Carrier) -> Told {

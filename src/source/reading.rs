@@ -113,7 +113,7 @@ pub(super) fn read_file(
     // An export of the journal is converted to lines in UTF-8.
     let encoding = if is_export { KNOWN_UTF_8 } else { options.encoding };
     let rules = &options.records;
-    let carrier = if compression == Compression::None { Carrier::File } else { Carrier::Compressed };
+    let carrier = Carrier::of(compression);
     let cutter = Cutter { size: &options.size, pool, receiver, name: &name, rules, joint, encoding, carrier };
     // A pipe or a terminal has no time of its last change, so its bytes have the time of their arrival.
     let modified = file.metadata().ok().filter(Metadata::is_file).map(|data| modified_ms(&data));

@@ -17,7 +17,7 @@ fn both_ways_give_the_same_documents() {
         "{}; printf 'one\\r\\n\\n'; printf 'err\\n2026-11-30 11:00:00 boom\\n\\tat a\\n\\tat b\\n' >&2; awk 'BEGIN {{ {pad} print substr(pad, 1, 100000); printf \"no end\" }}'",
         printer(3000)
     );
-    // On a terminal, what is printed after the trace continues it.
+    // A terminal has one stream, so the lines that are printed after the trace belong to the record of the trace there.
     for (tty, count) in [(&[][..], 3006), (&["--tty"], 3004)] {
         let name = engine.name(if tty.is_empty() { "frames" } else { "terminal" });
         let id = engine.start(&[&["--name", &name], tty].concat(), &script);

@@ -42,7 +42,7 @@ fn changed(place: &Workspace, file: &str, from: &str, to: &str) -> PathBuf {
     copy
 }
 
-/// Makes a play on this machine use the Python of Ansible. Another Python of the machine may not run.
+/// Lets the tasks that Ansible runs on this machine use the Python that Ansible itself uses. Another Python may lack what they need.
 const PYTHON: &str = "ansible_python_interpreter={{ ansible_playbook_python }}";
 
 #[test]

@@ -55,12 +55,8 @@ impl<'a> ApiContainer<'a> {
             {
                 let mut handing = self.handing.lock().unwrap_or_else(PoisonError::into_inner);
                 let read = self.read(&mut handing, shared);
-                // With a state, the next run reads the open records again, as a whole.
-                let flushed = match shared.is_resumed && shared.engine.stop().is_requested() {
-                    true => handing.flush_ended(),
-                    false => handing.flush(),
-                };
-                read.and(flushed).unwrap_or_else(|error| shared.fail(error));
+                // A reading that failed has left records.
+                read.and(self.end(None, &mut handing, shared)).unwrap_or_else(|error| shared.fail(error));
             }
             self.is_reading.store(false, Ordering::SeqCst);
             let is_over = seen == self.starts.load(Ordering::SeqCst) || shared.engine.stop().is_requested();
@@ -94,17 +90,14 @@ impl<'a> ApiContainer<'a> {
             };
             shared.counts.add(&REPEATED, std::mem::take(&mut handing.repeated));
             if matches!(ended, Ended::Unwanted) || engine.stop().is_requested() {
-                match shared.is_resumed {
-                    true => handing.flush_ended()?,
-                    false => self.end(reader, handing)?,
-                }
+                self.end(reader, handing, shared)?;
                 return checks.end(&self.container, handing, shared);
             }
             let running = if shared.options.follow { self.is_running(shared) } else { Some(false) };
             match ended {
                 // A line without a newline is whole if its container has ended.
                 Ended::Whole if running == Some(false) => {
-                    self.end(reader, handing)?;
+                    self.end(reader, handing, shared)?;
                     return checks.end(&self.container, handing, shared);
                 }
                 Ended::Cut(why) if !shared.options.follow => {
@@ -211,8 +204,12 @@ impl<'a> ApiContainer<'a> {
         }
     }
 
-    /// Hands on the lines that have no end.
-    fn end(&self, reader: Option<RecordReader>, handing: &mut Handing<'_>) -> Result<()> {
+    /// Hands on all records, also those that have no end. After a stop with a state, it leaves the open ones: the next run reads
+    /// them again, as a whole.
+    fn end(&self, reader: Option<RecordReader>, handing: &mut Handing<'_>, shared: &Shared<'_>) -> Result<()> {
+        if shared.is_resumed && shared.engine.stop().is_requested() {
+            return handing.flush_ended();
+        }
         let mut failed = Ok(());
         if let Some(mut reader) = reader {
             reader.end(&mut |record| {

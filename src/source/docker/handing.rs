@@ -99,7 +99,7 @@ impl<'a> Handing<'a> {
         self.is_wanted && self.context.receiver.is_open()
     }
 
-    /// Until when to wait for more bytes before [`pause`](Handing::pause) is called; `None` if no record waits.
+    /// Returns the time at which [`pause`](Handing::pause) is to be called if no byte comes before. `None` if no record waits.
     pub fn until(&self) -> Option<Instant> {
         match self.dividing.ended_bytes() {
             0 => (!self.waiting.is_empty()).then(|| self.came + self.dividing.quiet()),
@@ -138,11 +138,10 @@ impl<'a> Handing<'a> {
         self.since = 0;
         let size = &self.context.options.size;
         let is_long = length > size.max_line as u64;
-        if is_long || self.data.len() + text.len() + HEAD > size.bytes {
-            self.flush_ended()?;
-        }
         if is_long {
             self.dividing.end_open(Closing::LongLine);
+        }
+        if is_long || self.data.len() + text.len() + HEAD > size.bytes {
             self.flush_ended()?;
         }
         if is_next && !self.position.take(mark) {
@@ -184,8 +183,8 @@ impl<'a> Handing<'a> {
         if self.began.elapsed() >= GATHER { self.flush_ended() } else { Ok(()) }
     }
 
-    /// Hands on the records that have ended, because no byte came until the time of [`until`](Handing::until). If no line has
-    /// come for long enough, the open ones end as well.
+    /// Takes note that no byte came before the time that [`until`](Handing::until) returned: hands on the records that have ended.
+    /// If the time without a line was long enough, the open records end as well.
     ///
     /// # Errors
     /// The cursor cannot be recorded.

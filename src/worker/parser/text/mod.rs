@@ -69,7 +69,7 @@ impl Texts {
         };
         let record = without_mark(record, offset);
         match strips && !*keeps_ansi {
-            true => stripped(record, plain),
+            true => ansi::without(record, plain),
             false => record,
         }
     }
@@ -91,7 +91,7 @@ impl Messages {
     /// Returns `message` without sequences.
     #[inline]
     pub fn of<'a>(&'a mut self, message: &'a [u8]) -> &'a [u8] {
-        if self.keeps_ansi { message } else { stripped(message, &mut self.plain) }
+        if self.keeps_ansi { message } else { ansi::without(message, &mut self.plain) }
     }
 }
 
@@ -108,16 +108,6 @@ fn lookup(known: &mut Option<(String, Option<&'static Encoding>)>, name: &str) -
         *known = Some((name.to_owned(), decode::encoding(name)));
     }
     known.as_ref().and_then(|(_, encoding)| *encoding)
-}
-
-#[inline]
-fn stripped<'a>(text: &'a [u8], plain: &'a mut Vec<u8>) -> &'a [u8] {
-    if memchr(ansi::ESCAPE, text).is_none() {
-        return text;
-    }
-    plain.clear();
-    ansi::strip(text, plain);
-    plain
 }
 
 #[cfg(test)]
